@@ -1,0 +1,51 @@
+# The named commands of the project; what runs here is what continuous integration runs.
+#
+#   make play      set up what playing needs, then walk through the embedded world
+#   make test      set up everything, then run the tests
+#   make check     linters, types and import rules
+#   make setup     only set up
+#
+# PYTHON=python3.12           another interpreter (3.10 to 3.13)
+# ARGS="--seed 3"             more arguments for `helios-world play` or for pytest
+# PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"     torch without CUDA from the public index
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+PIP_FLAGS ?=
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -c constraints.txt $(PIP_FLAGS)
+DEV_DONE := $(VENV)/.installed-dev
+PLAY_DONE := $(VENV)/.installed-play
+
+.DEFAULT_GOAL := help
+.PHONY: help setup play test check
+
+help:
+	@sed -n '3,6s/^#   //p' Makefile
+
+setup: $(DEV_DONE)
+
+play: $(PLAY_DONE)
+	$(BIN)/helios-world play $(ARGS)
+
+test: $(DEV_DONE)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV_DONE)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} found; 3.10 to 3.13 is needed: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(DEV_DONE): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e ".[dev]"
+	@touch $(DEV_DONE) $(PLAY_DONE)
+
+$(PLAY_DONE): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e ".[play]"
+	@touch $(PLAY_DONE)
