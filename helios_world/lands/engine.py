@@ -28,5 +28,5 @@ def best_renderer() -> Renderer:
 
 
 def render(look: Look, poses: npt.NDArray[np.float64], scenes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Frames uint8 [N, H, W, 3] for poses [N, 3] (x, y in metres, heading in radians) and scenes [N, 2] (land, moment)."""
+    """Frames uint8 [N, H, W, 3] for poses [N, 3] (x, y in metres, heading) and scenes [N, 2] (land, moment)."""
     return best_renderer()(build_tables(look.detail), look, poses, scenes)

@@ -23,7 +23,7 @@ _HABITS = np.array(
 
 
 class Explorer:
-    """N independent wanderers; their state is `controls` [N, 3], the chunks `left` [N] to hold them, and the generator."""
+    """N independent wanderers: their `controls` [N, 3], the chunks `left` [N] to hold them, and the generator."""
 
     def __init__(self, count: int, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -62,5 +62,7 @@ class Explorer:
         turning = which[stuck]
         side = np.where(self.rng.random(len(turning)) < 0.5, -1.0, 1.0)
         keep = np.sign(self.controls[turning, 2])
-        self.controls[turning] = np.stack([np.zeros(len(turning)), np.zeros(len(turning)), np.where(keep, keep, side)], 1)
+        self.controls[turning] = np.stack(
+            [np.zeros(len(turning)), np.zeros(len(turning)), np.where(keep, keep, side)], 1
+        )
         self.left[turning] = np.maximum(self.left[turning], self.rng.integers(6, 14, len(turning)))

@@ -45,8 +45,22 @@ def render_numba(tables: Tables, look: Look, poses: F64, scenes: npt.NDArray[np.
 
 @njit(cache=True)
 def _render(
-    out, poses, scenes, focal, horizon, sky, ground, walls, landmarks, tall, wall_glow, ambient, air, haze, light
-):  # type: ignore[no-untyped-def]
+    out,
+    poses,
+    scenes,
+    focal,
+    horizon,
+    sky,
+    ground,
+    walls,
+    landmarks,
+    tall,
+    wall_glow,
+    ambient,
+    air,
+    haze,
+    light,
+):
     count, height, width, _ = out.shape
     picture = np.empty((height, width, 3))
     order = np.empty(landmarks.shape[1], np.int64)
@@ -73,7 +87,7 @@ def _render(
 
 
 @njit(cache=True)
-def _sort(order, entries, pose):  # type: ignore[no-untyped-def]
+def _sort(order, entries, pose):
     """Indices of the used landmarks, far to near; returns their number."""
     used = 0
     distance = np.empty(len(entries))
@@ -91,17 +105,17 @@ def _sort(order, entries, pose):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sky(picture, pose, focal, horizon, panorama):  # type: ignore[no-untyped-def]
+def _sky(picture, pose, focal, horizon, panorama):
     height, width, _ = picture.shape
-    count = int(math.ceil(horizon))
+    count = math.ceil(horizon)
     for column in range(width):
         across = (column + 0.5 - 0.5 * width) / focal
         angle = pose[2] + math.atan(across)
-        place = int(math.floor(angle * (SKY_WIDTH / (2 * math.pi)))) % SKY_WIDTH
+        place = (math.floor(angle * (SKY_WIDTH / (2 * math.pi)))) % SKY_WIDTH
         tilt = math.sqrt(1 + across * across)
         for row in range(count):
             rise = (horizon - row - 0.5) / focal / tilt
-            level = min(max(int(math.floor(rise * (SKY_HEIGHT / SKY_RISE))), 0), SKY_HEIGHT - 1)
+            level = min(max((math.floor(rise * (SKY_HEIGHT / SKY_RISE))), 0), SKY_HEIGHT - 1)
             for c in range(3):
                 picture[row, column, c] = panorama[level, place, c]
         for row in range(count, height):
@@ -110,11 +124,11 @@ def _sky(picture, pose, focal, horizon, panorama):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
-def _ground(picture, pose, focal, horizon, texture, lamp, mist, thick):  # type: ignore[no-untyped-def]
+def _ground(picture, pose, focal, horizon, texture, lamp, mist, thick):
     height, width, _ = picture.shape
     fx, fy = math.cos(pose[2]), math.sin(pose[2])
     scale = GROUND_SIZE / (2 * GROUND_EXTENT)
-    for row in range(int(math.floor(horizon)), height):
+    for row in range((math.floor(horizon)), height):
         depth = EYE * focal / max(row + 0.5 - horizon, 0.25)
         share = min(max(row + 1 - horizon, 0.0), 1.0)
         blur = min(max((depth - 2.5) / 7, 0.0), 1.0)
@@ -123,8 +137,8 @@ def _ground(picture, pose, focal, horizon, texture, lamp, mist, thick):  # type:
             across = (column + 0.5 - 0.5 * width) / focal
             x = pose[0] + depth * (fx - fy * across)
             y = pose[1] + depth * (fy + fx * across)
-            i = min(max(int(math.floor((x + GROUND_EXTENT) * scale)), 0), GROUND_SIZE - 1)
-            j = min(max(int(math.floor((y + GROUND_EXTENT) * scale)), 0), GROUND_SIZE - 1)
+            i = min(max((math.floor((x + GROUND_EXTENT) * scale)), 0), GROUND_SIZE - 1)
+            j = min(max((math.floor((y + GROUND_EXTENT) * scale)), 0), GROUND_SIZE - 1)
             for c in range(3):
                 sharp, soft = np.float64(texture[0, j, i, c]), np.float64(texture[1, j, i, c])
                 colour = (sharp + (soft - sharp) * blur) * lamp[c]
@@ -133,7 +147,7 @@ def _ground(picture, pose, focal, horizon, texture, lamp, mist, thick):  # type:
 
 
 @njit(cache=True)
-def _walls(picture, pose, focal, horizon, textures, heights, glow, lamp, mist, thick):  # type: ignore[no-untyped-def]
+def _walls(picture, pose, focal, horizon, textures, heights, glow, lamp, mist, thick):
     height, width, _ = picture.shape
     fx, fy = math.cos(pose[2]), math.sin(pose[2])
     rows, columns = textures.shape[2], textures.shape[3]
@@ -149,15 +163,15 @@ def _walls(picture, pose, focal, horizon, textures, heights, glow, lamp, mist, t
             depth, side = abs(along_y), 1 if dy > 0 else 3
             place = pose[0] + depth * dx
         tall = heights[side]
-        i = min(max(int(math.floor((place + WALL) * (columns / (2 * WALL)))), 0), columns - 1)
+        i = min(max((math.floor((place + WALL) * (columns / (2 * WALL)))), 0), columns - 1)
         blur = min(max((depth - 4) / 14, 0.0), 1.0)
         veil = 1 - math.exp(-thick * depth)
         bottom = horizon + EYE * focal / depth
         top = horizon - (tall - EYE) * focal / depth
-        for row in range(max(int(math.floor(top)), 0), min(int(math.ceil(bottom)), height)):
+        for row in range(max((math.floor(top)), 0), min((math.ceil(bottom)), height)):
             cover = min(max(min(row + 1, bottom) - max(row, top), 0.0), 1.0)
             level = EYE - (row + 0.5 - horizon) * (depth / focal)
-            j = min(max(int(math.floor(level / tall * rows)), 0), rows - 1)
+            j = min(max((math.floor(level / tall * rows)), 0), rows - 1)
             for c in range(3):
                 sharp, soft = np.float64(textures[side, 0, j, i, c]), np.float64(textures[side, 1, j, i, c])
                 colour = (sharp + (soft - sharp) * blur) * (lamp[c] * (1 - glow) + glow)
@@ -166,9 +180,7 @@ def _walls(picture, pose, focal, horizon, textures, heights, glow, lamp, mist, t
 
 
 @njit(cache=True)
-def _span(
-    picture, column, focal, horizon, entry, depth, low, high, which, weight, shade, lamp, mist, thick
-):  # type: ignore[no-untyped-def]
+def _span(picture, column, focal, horizon, entry, depth, low, high, which, weight, shade, lamp, mist, thick):
     """One vertical run of a landmark in one column; `which` as in `render._banded`."""
     if high <= low or weight <= 0:
         return
@@ -178,7 +190,7 @@ def _span(
     top = horizon - (high - EYE) * focal / depth
     veil = (1 - math.exp(-thick * depth)) * (1 - 0.5 * glow)
     sharpness = tall * focal / depth / bands
-    for row in range(max(int(math.floor(top)), 0), min(int(math.ceil(bottom)), height)):
+    for row in range(max((math.floor(top)), 0), min((math.ceil(bottom)), height)):
         cover = min(max(min(row + 1, bottom) - max(row, top), 0.0), 1.0) * weight
         mix = 0.0 if which == 1 else 1.0
         if which == 0:
@@ -192,7 +204,7 @@ def _span(
 
 
 @njit(cache=True)
-def _landmark(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):  # type: ignore[no-untyped-def]
+def _landmark(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):
     shape = int(entry[SHAPE])
     if shape == BOX:
         _box(picture, pose, focal, horizon, entry, lamp, mist, thick, sun)
@@ -207,7 +219,7 @@ def _landmark(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):  # 
     half = focal * radius / depth
     middle = 0.5 * width + focal * (dy * fx - dx * fy) / depth
     light = math.atan2(-dy, -dx) - sun
-    first, last = max(int(math.floor(middle - half)) - 1, 0), min(int(math.ceil(middle + half)) + 2, width)
+    first, last = max((math.floor(middle - half)) - 1, 0), min((math.ceil(middle + half)) + 2, width)
     for column in range(first, last):
         u = (column + 0.5 - middle) / half
         weight = min(max(half * (1 - abs(u)) + 0.5, 0.0), 1.0)
@@ -223,12 +235,25 @@ def _landmark(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):  # 
             low = 0.78 * tall * math.sqrt(max(1 - (u / 0.62) ** 2, 0.0))
         elif shape == STEPS:
             high = tall * (1.0 if side < 0.36 else (0.7 if side < 0.68 else 0.4))
-        elif shape == ORB or shape == TREE:
+        elif shape in (ORB, TREE):
             stem = 0.14 if shape == ORB else 0.16
             foot = tall - radius if shape == ORB else 0.4 * tall
             if side < stem:
                 _span(
-                    picture, column, focal, horizon, entry, depth, 0.0, foot, 1, weight, shade, lamp, mist, thick
+                    picture,
+                    column,
+                    focal,
+                    horizon,
+                    entry,
+                    depth,
+                    0.0,
+                    foot,
+                    1,
+                    weight,
+                    shade,
+                    lamp,
+                    mist,
+                    thick,
                 )
             centre = tall - radius if shape == ORB else 0.62 * tall
             reach = radius * curve if shape == ORB else 0.38 * tall * curve
@@ -237,7 +262,7 @@ def _landmark(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):  # 
 
 
 @njit(cache=True)
-def _box(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):  # type: ignore[no-untyped-def]
+def _box(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):
     width = picture.shape[1]
     fx, fy = math.cos(pose[2]), math.sin(pose[2])
     dx, dy, radius = entry[X] - pose[0], entry[Y] - pose[1], entry[RADIUS]
@@ -251,7 +276,7 @@ def _box(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):  # type:
         place = 0.5 * width + focal * (cy * fx - cx * fy) / depth
         near, far = min(near, depth), max(far, depth)
         left, right = min(left, place), max(right, place)
-    for column in range(max(int(math.floor(left)), 0), min(int(math.ceil(right)), width)):
+    for column in range(max((math.floor(left)), 0), min((math.ceil(right)), width)):
         weight = min(max(min(column + 1, right) - max(column, left), 0.0), 1.0)
         across = (column + 0.5 - 0.5 * width) / focal
         rx, ry = fx - fy * across, fy + fx * across
@@ -260,9 +285,22 @@ def _box(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):  # type:
         enter_x = min((dx - radius) / rx, (dx + radius) / rx)
         enter_y = min((dy - radius) / ry, (dy + radius) / ry)
         depth = min(max(max(enter_x, enter_y), near), far)
-        if enter_x > enter_y:
-            face = math.pi if rx > 0 else 0.0
-        else:
-            face = -0.5 * math.pi if ry > 0 else 0.5 * math.pi
+        side_x, side_y = (math.pi if rx > 0 else 0.0), (-0.5 * math.pi if ry > 0 else 0.5 * math.pi)
+        face = side_x if enter_x > enter_y else side_y
         shade = 0.84 + 0.16 * math.cos(face - sun)
-        _span(picture, column, focal, horizon, entry, depth, 0.0, entry[TALL], 0, weight, shade, lamp, mist, thick)
+        _span(
+            picture,
+            column,
+            focal,
+            horizon,
+            entry,
+            depth,
+            0.0,
+            entry[TALL],
+            0,
+            weight,
+            shade,
+            lamp,
+            mist,
+            thick,
+        )

@@ -1,8 +1,8 @@
 """Which scene a prompt means, by the words of the lexicon. The ground-truth game reads its prompts with this.
 
-Every entry of the word lists votes for its class: as a phrase when all of it stands in the prompt, and word by
-word with the square of the class's share of the entries with that word. Words that are rare there say little,
-and so do words that stand everywhere.
+Every entry of the word lists votes for its class: as a phrase when all of it stands in the prompt, and word
+by word with the square of the class's share of the entries with that word. Words that are rare there say
+little, and so do words that stand everywhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SILENT = frozenset(
     re.findall(
         r"\w+",
         """a am an and are as at be before by cannot far for from full i in into is it its like low not of off
-        on one or out over pm s so that the this through to up was when where while with you your""",
+        on one or out over s see so that the this through to up was when where while with you your""",
     )
 )
 # A colour tells the light, and never the land: red brick stands under a red sky, too.
@@ -84,10 +84,9 @@ def _best(scores: Sequence[float]) -> int | None:
 
 
 def _tokens(text: str) -> list[str]:
-    plain = "".join(
-        mark for mark in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(mark)
-    )
-    return [token for token in re.findall(r"[^\W\d_]+|\d+", plain) if token not in _SILENT]
+    plain = "".join(mark for mark in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(mark))
+    found = [token.replace(" ", "") for token in re.findall(r"\d+ ?[ap]m\b|[^\W\d_]+|\d+", plain)]
+    return [token for token in found if token not in _SILENT]
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """The reference renderer, in numpy: one frame after another, layer over layer.
 
-Layers, far to near: sky panorama and ground; landmarks outside the wall; the wall; landmarks inside. Landmarks are upright
-pictures that face the viewer (boxes are solid). Borders are smoothed by the share of a pixel that is covered.
+Layers, far to near: sky panorama and ground; landmarks outside the wall; the wall; landmarks inside. Landmarks are
+upright pictures that face the viewer (boxes are solid). Borders are smoothed by the share of a pixel that is covered.
 `fast.py` is the compiled twin; both must paint the same picture.
 """
 
@@ -21,7 +21,9 @@ NEAR = 0.3  # metres; what is nearer is not drawn
 
 def render_numpy(tables: Tables, look: Look, poses: F64, scenes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """Frames uint8 [N, H, W, 3] for poses [N, 3] (x, y, heading in radians) and scenes [N, 2] (land, moment)."""
-    frames = [_frame(tables, look, pose, int(land), int(moment)) for pose, (land, moment) in zip(poses, scenes, strict=True)]
+    frames = [
+        _frame(tables, look, pose, int(land), int(moment)) for pose, (land, moment) in zip(poses, scenes, strict=True)
+    ]
     return np.stack(frames) if frames else np.zeros((0, look.height, look.width, 3), np.uint8)
 
 
@@ -40,11 +42,13 @@ class _View:
         self.haze = tables.haze[moment]
 
     def lit(self, colour: F64, glow: float) -> F64:
-        return colour * (self.ambient * (1 - glow) + glow)
+        lit: F64 = colour * (self.ambient * (1 - glow) + glow)
+        return lit
 
     def hazy(self, colour: F64, depth: F64, glow: float = 0.0) -> F64:
         share = (1 - np.exp(-self.haze * depth)) * (1 - 0.5 * glow)
-        return colour + (self.horizon - colour) * share[..., None]
+        hazy: F64 = colour + (self.horizon - colour) * share[..., None]
+        return hazy
 
     def cover(self, low: F64, high: F64, depth: F64) -> F64:
         """Share of each pixel [H, W] between two heights (metres) at a depth, all [W]."""
@@ -52,7 +56,8 @@ class _View:
         bottom = self.look.horizon - (low - EYE) * scale
         top = self.look.horizon - (high - EYE) * scale
         rows = self.rows[:, None]
-        return np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
+        share: F64 = np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
+        return share
 
     def heights(self, depth: F64) -> F64:
         """Height in metres seen in the middle of each pixel [H, W] at depth [W]."""

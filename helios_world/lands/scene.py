@@ -20,9 +20,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         if not (0 <= self.land < len(LANDS) and 0 <= self.moment < len(MOMENTS)):
-            raise ValueError(
-                f"a scene has a land in 0..3 and a moment in 0..3; got {self.land} and {self.moment}"
-            )
+            raise ValueError(f"a scene has a land in 0..3 and a moment in 0..3; got {self.land} and {self.moment}")
 
 
 def all_scenes() -> tuple[Scene, ...]:

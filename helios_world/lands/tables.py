@@ -35,7 +35,19 @@ class Look:
 
 
 # Columns of `landmarks`; colours take three.
-X, Y, RADIUS, TALL, SHAPE, BANDS, GLOW, COLOUR, SECOND, OUTSIDE, NUM_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 7, 10, 13, 14
+X, Y, RADIUS, TALL, SHAPE, BANDS, GLOW, COLOUR, SECOND, OUTSIDE, NUM_COLUMNS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    10,
+    13,
+    14,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,8 @@ def build_tables(detail: float) -> Tables:
 
 
 def _tinted(land: Land, moment: Moment) -> npt.NDArray[np.float64]:
-    return np.clip(np.array(moment.horizon) * np.array(land.sky_tint), 0, 1)
+    tinted: npt.NDArray[np.float64] = np.clip(np.array(moment.horizon) * np.array(land.sky_tint), 0, 1)
+    return tinted
 
 
 def _pack_landmarks(lands: tuple[Land, ...], contrast: float) -> npt.NDArray[np.float64]:

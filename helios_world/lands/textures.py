@@ -14,7 +14,11 @@ from helios_world.lands.moments import Moment
 
 Array = npt.NDArray[np.float32]
 
-SKY_WIDTH, SKY_HEIGHT, SKY_RISE = 1024, 64, 0.64  # columns of 360 degrees, rows of a tangent from 0 to SKY_RISE
+SKY_WIDTH, SKY_HEIGHT, SKY_RISE = (
+    1024,
+    64,
+    0.64,
+)  # columns of 360 degrees, rows of a tangent from 0 to SKY_RISE
 GROUND_SIZE, GROUND_EXTENT = 416, 16.0  # pixels, metres from the middle to the border
 WALL_COLUMNS, WALL_ROWS = 312, 32
 
@@ -32,7 +36,8 @@ def paint_sky(land: Land, moment: Moment, detail: float) -> Array:
     _add_light(sky, heading, rise, moment)
     for peak in land.skyline:
         _add_peak(sky, heading, rise, peak, land, moment)
-    return np.clip(sky, 0, 1).astype(np.float32)
+    painted: Array = np.clip(sky, 0, 1).astype(np.float32)
+    return painted
 
 
 def _add_light(sky: npt.NDArray[np.float64], heading: Array, rise: Array, moment: Moment) -> None:
@@ -92,13 +97,15 @@ def paint_ground(land: Land, detail: float) -> Array:
     if detail > 0:
         ground *= 1 + detail * _tiles(x, y)[..., None]
     blurred = _blur(_blur(ground, 15, 0), 15, 1)
-    return np.clip(np.stack([ground, blurred]), 0, 1).astype(np.float32)
+    both: Array = np.clip(np.stack([ground, blurred]), 0, 1).astype(np.float32)
+    return both
 
 
 def _tiles(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     joints = np.maximum(np.cos(2 * np.pi * x) ** 16, np.cos(2 * np.pi * y) ** 16)
     grain = np.random.default_rng(5).normal(0, 0.05, (GROUND_SIZE, GROUND_SIZE))
-    return grain - 0.16 * joints
+    tiles: npt.NDArray[np.float64] = grain - 0.16 * joints
+    return tiles
 
 
 def paint_wall(land: Land, side: Side, detail: float) -> Array:
@@ -121,7 +128,8 @@ def _bricks(along: npt.NDArray[np.float64], height: npt.NDArray[np.float64]) -> 
     course = np.floor(height / 0.22)
     across = along[None, :] / 0.5 + 0.5 * (course[:, None] % 2)
     joints = np.maximum(np.cos(np.pi * across) ** 24, np.cos(np.pi * height[:, None] / 0.22) ** 12)
-    return -0.22 * joints
+    bricks: npt.NDArray[np.float64] = -0.22 * joints
+    return bricks
 
 
 def _turn(degrees: npt.NDArray[np.float64] | Array) -> npt.NDArray[np.float64]:

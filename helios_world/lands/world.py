@@ -144,7 +144,8 @@ class LandsWorld(World):
     def _spawn_pose(self, seed: int, land: int) -> npt.NDArray[np.float64]:
         if self.spawn == "gate":
             return physics.spawn_pose(land)
-        return physics.random_poses(np.random.default_rng(seed), np.array([land]))[0]
+        pose: npt.NDArray[np.float64] = physics.random_poses(np.random.default_rng(seed), np.array([land]))[0]
+        return pose
 
     def _scene(self, text: str, land: int) -> Scene:
         """The scene of a prompt; one that names no land keeps the present one."""

@@ -71,7 +71,11 @@ def test_explorers_see_the_whole_yard_and_use_every_control() -> None:
     for _ in range(120):
         controls = explorer.sample(states)
         for axis in range(3):
-            seen[axis] |= [(controls[:, axis] < 0).any(), (controls[:, axis] == 0).any(), (controls[:, axis] > 0).any()]
+            seen[axis] |= [
+                (controls[:, axis] < 0).any(),
+                (controls[:, axis] == 0).any(),
+                (controls[:, axis] > 0).any(),
+            ]
         states, poses = physics.walk(states, controls, lands, 4)
         places.append(poses[:, -1, :2])
     assert seen.all()

@@ -1,0 +1,146 @@
+"""The latent codec: a linear patch encoder, and a decoder that is its transpose plus a small learned residual.
+
+A patch is `temporal` frames of `spatial` x `spatial` pixels; the encoder projects it on `latent_channels` directions
+(principal components, see `fit.py`) and normalises each channel. One latent decodes with the one before it, so decoding
+needs no state but that latent. Letters: B batch, T frames, H W pixels, C channels, F latent frames, h w latent size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from helios_world.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """`hidden` channels and `blocks` residual blocks make the learned part of the decoder; 0 blocks leave it out."""
+
+    latent_channels: int
+    spatial: int
+    temporal: int
+    hidden: int
+    blocks: int
+
+    @property
+    def patch_size(self) -> int:
+        """Numbers in one patch."""
+        return 3 * self.temporal * self.spatial**2
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CodecConfig:
+        known = {field.name for field in fields(cls)}
+        if set(data) != known:
+            raise CheckpointError(f"the codec's config has the keys {sorted(known)}; got {sorted(data)}")
+        return cls(**data)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class LatentCodec(nn.Module):
+    """Encodes and decodes; buffers hold the linear part, parameters the learned part of the decoder."""
+
+    mean: Tensor
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.zeros(config.patch_size))
+        self.register_buffer("basis", torch.zeros(config.latent_channels, config.patch_size))
+        self.register_buffer("scale", torch.ones(config.latent_channels))
+        self.residual = ResidualDecoder(config) if config.blocks else None
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [B, T, H, W, 3] to float32 latents [B, C, T / temporal, H / spatial, W / spatial]."""
+        c = self.config
+        pixels = frames.to(self.mean.device, torch.float32) / 127.5 - 1
+        patches = rearrange(
+            pixels,
+            "b (f t) (h p) (w q) c -> b f h w (t p q c)",
+            t=c.temporal,
+            p=c.spatial,
+            q=c.spatial,
+        )
+        latents = (patches - self.mean.float()) @ self.basis.float().T / self.scale.float()
+        return rearrange(latents, "b f h w c -> b c f h w").contiguous()
+
+    def decode_linear(self, latents: Tensor) -> Tensor:
+        """The transpose of `encode`: [B, C, F, h, w] to float frames [B, 3 * temporal, F, H, W], about in [-1, 1]."""
+        c = self.config
+        scaled = rearrange(latents, "b c f h w -> b f h w c").float() * self.scale.float()
+        patches = scaled @ self.basis.float() + self.mean.float()
+        return rearrange(
+            patches,
+            "b f h w (t p q c) -> b (t c) f (h p) (w q)",
+            t=c.temporal,
+            p=c.spatial,
+            q=c.spatial,
+        )
+
+    def decode_float(self, latents: Tensor, previous: Tensor | None = None) -> Tensor:
+        """As `decode`, before rounding: float [B, temporal * F, H, W, 3], about in [-1, 1]."""
+        c = self.config
+        pixels = self.decode_linear(latents)
+        if self.residual is not None:
+            first = latents[:, :, :1] if previous is None else previous.to(latents)
+            before = torch.cat([first, latents[:, :, :-1]], dim=2)
+            pairs = rearrange(torch.cat([latents, before], dim=1), "b c f h w -> (b f) c h w")
+            refined = self.residual(pairs).float()
+            pixels = pixels + rearrange(refined, "(b f) k h w -> b k f h w", b=len(latents))
+        return rearrange(pixels, "b (t c) f h w -> b (f t) h w c", t=c.temporal)
+
+    def decode(self, latents: Tensor, previous: Tensor | None = None) -> Tensor:
+        """Latents [B, C, F, h, w] to uint8 frames [B, temporal * F, H, W, 3].
+
+        `previous` [B, C, 1, h, w] is the latent before the first one; None at the very start.
+        """
+        pixels = self.decode_float(latents, previous)
+        return ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).contiguous()
+
+
+class ResidualDecoder(nn.Module):
+    """What the linear decoder misses: a pair of latents [N, 2C, h, w] to [N, 3 * temporal, H, W]."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.spatial = config.spatial
+        half = config.spatial // 2
+        self.enter = nn.Conv2d(2 * config.latent_channels, config.hidden, 3, padding=1)
+        self.blocks = nn.ModuleList(ResidualBlock(config.hidden) for _ in range(config.blocks))
+        self.widen = nn.Conv2d(config.hidden, 16 * half * half, 1)
+        self.refine = nn.Conv2d(16, 32, 3, padding=1)
+        self.leave = nn.Conv2d(32, 4 * 3 * config.temporal, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        x = self.enter(pairs.to(self.enter.weight.dtype).contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = block(x)
+        x = F.pixel_shuffle(F.silu(self.widen(F.silu(x))), self.spatial // 2)
+        x = F.silu(self.refine(x))
+        return F.pixel_shuffle(self.leave(x), 2)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(silu(conv(silu(x))))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.second(F.silu(self.first(F.silu(x))))
+        return x + added

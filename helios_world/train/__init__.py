@@ -1,0 +1,1 @@
+"""Training of embedded worlds from the lands."""

@@ -1,0 +1,106 @@
+"""What a training run does, as data. A recipe is a JSON file; unknown keys are errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WorldPart(_Part):
+    """The lands as the model sees them: frame size in pixels, the look's dial, the prompt's cross-fade in chunks."""
+
+    height: int = Field(multiple_of=8)
+    width: int = Field(multiple_of=8)
+    detail: float = Field(ge=0, le=1)
+    blend: int = Field(ge=1)
+
+
+class CodecPart(_Part):
+    """`frames` clips to fit the linear part on, `steps` of `batch` clips for the learned residual."""
+
+    latent_channels: int
+    hidden: int
+    blocks: int
+    clips: int
+    steps: int
+    batch: int
+    learning_rate: float
+
+
+class TextPart(_Part):
+    """`steps` on captions alone, before the video model trains it further with `auxiliary` weight on the scene."""
+
+    steps: int
+    auxiliary: float
+
+
+class StreamPart(_Part):
+    """The walkers that the batches are drawn from.
+
+    Args:
+        count: walkers alive at once.
+        words, image: shares of walks that begin from words alone and from one picture; the rest continue a walk.
+        life: mean length of a walk in chunks.
+        prompt_change: chance per chunk that the prompt changes.
+        prompt_dropout: share of walks without words (never those that begin from words).
+        own: the share of walks whose history is what the model itself made, at the end of training.
+        own_from, own_to: the steps between which it rises from 0.
+        segment: mean length in chunks of a stretch on own history.
+        noise: largest noise level added to a true history frame; `clean` of the histories get none.
+    """
+
+    count: int
+    words: float
+    image: float
+    life: float
+    prompt_change: float
+    prompt_dropout: float
+    own: float
+    own_from: int
+    own_to: int
+    segment: float
+    noise: float
+    clean: float
+
+
+class OptimizerPart(_Part):
+    """Muon for the matrices of the blocks, AdamW for the rest; a constant rate that falls to 0 over `decay` steps."""
+
+    muon: float
+    adamw: float
+    weight_decay: float
+    warmup: int
+    decay: int
+    clip: float
+    ema: float
+
+
+class Recipe(_Part):
+    """A whole run. `transformer` holds the keys of TransformerConfig."""
+
+    name: str
+    seed: int
+    steps: int
+    batch: int
+    pose: float
+    world: WorldPart
+    codec: CodecPart
+    text: TextPart
+    transformer: dict[str, Any]
+    streams: StreamPart
+    optimizer: OptimizerPart
+    sigmas: tuple[float, ...]
+    first_sigmas: tuple[float, ...]
+    save_every: int
+    sheet_every: int
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        """Read a recipe file; pydantic's ValidationError names what is wrong."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
