@@ -2,8 +2,8 @@
 
 Every land is a square yard, walled at `WALL` metres from its middle; one can walk up to `REACH` metres from the
 middle and never comes close enough to a wall or a landmark for it to fill the view. Landmarks inside differ in shape
-and colour, towers stand outside the wall, and the skyline is different in every direction. x grows to the east and y to the south;
-heading 0 looks east and grows clockwise.
+and colour, towers stand outside the wall, and the skyline is different in every direction. x grows to the east and y
+to the south; heading 0 looks east and grows clockwise.
 """
 
 from __future__ import annotations
