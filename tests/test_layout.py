@@ -47,18 +47,12 @@ def test_packages_are_typed_and_found(package: str, folder: str) -> None:
 
 @pytest.mark.parametrize("folder", PACKAGES.values())
 def test_every_folder_with_code_is_a_package(folder: str) -> None:
-    homeless = {
-        file.parent for file in (ROOT / folder).rglob("*.py") if not (file.parent / "__init__.py").is_file()
-    }
+    homeless = {file.parent for file in (ROOT / folder).rglob("*.py") if not (file.parent / "__init__.py").is_file()}
     assert not homeless
 
 
 def test_files_stay_small() -> None:
-    long = {
-        str(file.relative_to(ROOT)): length
-        for file in SOURCES
-        if (length := len(lines_of(file))) > MOST_LINES
-    }
+    long = {str(file.relative_to(ROOT)): length for file in SOURCES if (length := len(lines_of(file))) > MOST_LINES}
     assert not long, "split them by idea"
 
 

@@ -55,9 +55,7 @@ def test_views_are_the_end_of_everything_appended(layout: HistoryLayout, chunks:
 
 @settings(deadline=None)
 @given(layouts, sizes, sizes)
-def test_a_restored_memory_continues_alike(
-    layout: HistoryLayout, before: list[int], after: list[int]
-) -> None:
+def test_a_restored_memory_continues_alike(layout: HistoryLayout, before: list[int], after: list[int]) -> None:
     memory, twin = make_memory(layout), make_memory(layout)
     twin.append(make_latents(3))
     for frames in before:
@@ -119,14 +117,10 @@ def test_what_is_appended_carries_no_gradient() -> None:
     assert not joined(memory).requires_grad
 
 
-@pytest.mark.parametrize(
-    "shape", [(2, 3, 0, 2, 4), (1, 3, 1, 2, 4), (2, 3, 1, 4, 2), (3, 1, 2, 4), (2, 4, 1, 2, 4)]
-)
+@pytest.mark.parametrize("shape", [(2, 3, 0, 2, 4), (1, 3, 1, 2, 4), (2, 3, 1, 4, 2), (3, 1, 2, 4), (2, 4, 1, 2, 4)])
 def test_a_wrong_shape_is_told(shape: tuple[int, ...]) -> None:
     memory = make_memory(HistoryLayout(2, 1, 1))
-    with pytest.raises(
-        ValueError, match=r"the shape is \[.*\], this memory takes \[2, 3, F ≥ 1, 2, 4\]"
-    ) as caught:
+    with pytest.raises(ValueError, match=r"the shape is \[.*\], this memory takes \[2, 3, F ≥ 1, 2, 4\]") as caught:
         memory.append(torch.zeros(shape))
     assert str(list(shape)) in str(caught.value)
     assert memory.count == 0

@@ -70,9 +70,7 @@ class TransformerConfig:
         if self.added_kv_proj_dim is not None:
             raise CheckpointError(f"added_kv_proj_dim is {self.added_kv_proj_dim}; only null is supported")
         if self.history_scale_mode not in ("per_head", "scalar"):
-            raise CheckpointError(
-                f"history_scale_mode is {self.history_scale_mode!r}; use 'per_head', 'scalar'"
-            )
+            raise CheckpointError(f"history_scale_mode is {self.history_scale_mode!r}; use 'per_head', 'scalar'")
         if self.freq_dim % 2:
             raise CheckpointError(f"freq_dim is {self.freq_dim}; it has to be even")
         if self.patch_size[0] != 1:

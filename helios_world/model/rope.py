@@ -56,8 +56,7 @@ class Positions:
     def _box(self, frames: Sequence[int], height: int, width: int, pool: int) -> Tensor:
         axes = (frames, range(height), range(width))
         tables = [
-            axis_rotation(positions, dim, self.theta, pool)
-            for positions, dim in zip(axes, self.dims, strict=True)
+            axis_rotation(positions, dim, self.theta, pool) for positions, dim in zip(axes, self.dims, strict=True)
         ]
         t, y, x = (len(table) for table in tables)
         time, row, column = tables

@@ -195,9 +195,7 @@ class HeliosTransformer(nn.Module):
             raise ValueError("this model takes no actions: its action_dim is None")
         wanted = (frames, self.config.action_dim)
         if actions.shape[1:] != wanted:
-            raise ValueError(
-                f"actions have the shape {list(actions.shape)}, wanted is [{batch}, *{list(wanted)}]"
-            )
+            raise ValueError(f"actions have the shape {list(actions.shape)}, wanted is [{batch}, *{list(wanted)}]")
         with torch.autocast(actions.device.type, enabled=False):
             moved: Tensor = self.action_embedder(actions)
         return time + draws_of(moved, batch)

@@ -160,9 +160,7 @@ def generate_pyramid(
     *lead, height, width = shape
     halvings = len(plan) - 1
     if height % 2**halvings or width % 2**halvings:
-        raise ValueError(
-            f"{len(plan)} stages need multiples of {2**halvings}; the latents are {height}×{width}"
-        )
+        raise ValueError(f"{len(plan)} stages need multiples of {2**halvings}; the latents are {height}×{width}")
     sample = draw(0, shape)
     for _ in range(halvings):
         sample = halve_noise(sample)
@@ -202,9 +200,7 @@ def _even(stage: Stage, steps: int) -> tuple[tuple[float, ...], tuple[float, ...
     return tuple(timesteps), tuple(_HIGHEST + part * (lowest - _HIGHEST) for part in parts)
 
 
-def _shift(
-    stage: Stage, timesteps: tuple[float, ...], sigmas: tuple[float, ...], shift: float | None
-) -> Schedule:
+def _shift(stage: Stage, timesteps: tuple[float, ...], sigmas: tuple[float, ...], shift: float | None) -> Schedule:
     if shift is None:
         return Schedule(timesteps, sigmas)
     moved = tuple(shifted(sigma, shift) for sigma in sigmas)

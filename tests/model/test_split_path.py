@@ -65,9 +65,7 @@ def test_the_split_path_equals_forward_and_so_do_its_gradients() -> None:
     def gradients(velocity: Tensor) -> dict[str, Tensor]:
         model.zero_grad()
         velocity.square().sum().backward()
-        return {
-            name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None
-        }
+        return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
     whole = model(noisy, timestep, text, history, LAYOUT, actions)
     caches = model.embed_text(text), model.encode_history(history, LAYOUT)
@@ -151,9 +149,7 @@ def test_text_and_history_reach_the_velocity(frame: int) -> None:
     base = model(noisy, timestep, text, history, LAYOUT, actions)[:, :, frame]
     for part in ("anchor", "long", "mid", "short"):
         changed = replace(history, **{part: getattr(history, part) + 1})
-        assert (
-            model(noisy, timestep, text, changed, LAYOUT, actions)[:, :, frame] - base
-        ).abs().max() > 1e-4, part
+        assert (model(noisy, timestep, text, changed, LAYOUT, actions)[:, :, frame] - base).abs().max() > 1e-4, part
     assert (model(noisy, timestep, text + 1, history, LAYOUT, actions)[:, :, frame] - base).abs().max() > 1e-4
 
 

@@ -1,0 +1,1 @@
+"""Programs that a person runs: written against the contract alone, so they work on every world."""

@@ -1,0 +1,1 @@
+"""What happens around a world: commands, pacing, input and measuring. Importing this loads nothing."""
