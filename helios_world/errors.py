@@ -1,0 +1,73 @@
+"""Every error that the package raises on purpose.
+
+HeliosError
+├── ActionError        (ValueError)   a button or an axis that the world does not have
+├── PromptError        (ValueError)   a prompt that cannot be used
+├── FrameError         (ValueError)   an image or a video of the wrong shape or type
+├── StateError         (RuntimeError) a call out of order, for example step() before reset()
+├── SnapshotError      (ValueError)   bytes that are no snapshot, or one of another world
+├── CheckpointError    (ValueError)   a checkpoint folder that is incomplete or inconsistent
+├── RecordingError     (ValueError)   a recording that cannot be read or does not match
+└── DependencyError    (ImportError)  an optional package is missing; the message has the pip command
+
+`code` is stable and goes over the wire; `retryable` says whether the same call may succeed later.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HeliosError(Exception):
+    """Base of all errors raised on purpose."""
+
+    code: ClassVar[str] = "helios"
+    retryable: ClassVar[bool] = False
+
+
+class ActionError(HeliosError, ValueError):
+    """A button or an axis that the world does not have, or a value out of range."""
+
+    code = "action"
+
+
+class PromptError(HeliosError, ValueError):
+    """A prompt that cannot be used."""
+
+    code = "prompt"
+
+
+class FrameError(HeliosError, ValueError):
+    """An image or a video of the wrong shape or type."""
+
+    code = "frame"
+
+
+class StateError(HeliosError, RuntimeError):
+    """A call out of order."""
+
+    code = "state"
+
+
+class SnapshotError(HeliosError, ValueError):
+    """Bytes that are no snapshot, or a snapshot of another world."""
+
+    code = "snapshot"
+
+
+class CheckpointError(HeliosError, ValueError):
+    """A checkpoint folder that is incomplete or inconsistent."""
+
+    code = "checkpoint"
+
+
+class RecordingError(HeliosError, ValueError):
+    """A recording that cannot be read, or that does not match the world."""
+
+    code = "recording"
+
+
+class DependencyError(HeliosError, ImportError):
+    """An optional package is missing."""
+
+    code = "dependency"
