@@ -19,7 +19,7 @@ I64 = npt.NDArray[np.int64]
 
 FPS = 24
 STATE_SIZE = 6
-_PUSHES = 12  # rounds until one is out of landmarks that stand close together
+_PUSHES = 40  # rounds at most, to get out of landmarks that stand close together
 _EASE_WALK, _EASE_TURN = 0.35, 0.5  # share of the gap to the wanted speed that is closed in a frame
 
 
