@@ -19,7 +19,6 @@ from helios_world.evaluate import rollout
 from helios_world.evaluate.pixels import F64, psnr
 from helios_world.evaluate.truth import I64, Controls, Start, Truth, spread
 from helios_world.lands.physics import FPS
-from helios_world.lands.scene import Scene
 from helios_world.spec import Frames, World
 
 TIMES = (0.5, 1.0, 4.0)  # seconds
@@ -56,8 +55,8 @@ def cases(truth: Truth, rng: np.random.Generator, count: int, seconds: float) ->
 
 
 def cases_from_spawn(truth: Truth, rng: np.random.Generator, count: int, seconds: float) -> list[Case]:
-    """Walks that begin where a land is entered; their video is that view, standing still."""
-    return _with_inputs(truth, rng, [_at_spawn(truth, scene) for scene in spread(rng, count)], seconds)
+    """Walks that begin where a land is entered."""
+    return _with_inputs(truth, rng, [truth.gate(scene) for scene in spread(rng, count)], seconds)
 
 
 def measure(
@@ -116,8 +115,3 @@ def _moves(truth: Truth, states: F64, lands: I64, controls: Controls) -> npt.NDA
     change = truth.paths(states, lands, early)[0] - states
     moved: npt.NDArray[np.bool_] = np.hypot(change[:, 0], change[:, 1]) > LEAST_CHANGE[0]
     return moved | (np.abs(change[:, 2]) > LEAST_CHANGE[1])
-
-
-def _at_spawn(truth: Truth, scene: Scene) -> Start:
-    state = truth.spawn(scene)
-    return Start(scene, state, truth.render(np.tile(state[:3], (truth.history, 1)), scene))

@@ -117,8 +117,9 @@ def _warp(pictures: F32, flow: F32) -> F32:
     left, top = x.astype(np.int64), y.astype(np.int64)
     right = (x - left)[..., None].astype(np.float32)
     below = (y - top)[..., None].astype(np.float32)
-    which = np.arange(count)[:, None, None]
-    upper = pictures[which, top, left] * (1 - right) + pictures[which, top, left + 1] * right
-    lower = pictures[which, top + 1, left] * (1 - right) + pictures[which, top + 1, left + 1] * right
+    flat = pictures.reshape(-1, 3)
+    place = (np.arange(count)[:, None, None] * height + top) * width + left
+    upper = flat.take(place, 0) * (1 - right) + flat.take(place + 1, 0) * right
+    lower = flat.take(place + width, 0) * (1 - right) + flat.take(place + width + 1, 0) * right
     blended: F32 = (upper * (1 - below) + lower * below).astype(np.float32, copy=False)
     return blended

@@ -10,7 +10,7 @@ from helios_world.spec import Frames
 F64 = npt.NDArray[np.float64]
 
 BEST_PSNR = 60.0  # dB; equal frames would be infinite and swallow every mean
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def psnr(frames: Frames, reference: Frames) -> F64:
@@ -28,7 +28,7 @@ def difference(frames: Frames, others: Frames) -> F64:
 
 def luma(frames: Frames) -> F64:
     """Brightness of every pixel [..., H, W], 0 to 255 (BT.601)."""
-    result: F64 = frames @ _LUMA
+    result: F64 = (frames.astype(np.float32) @ _LUMA).astype(np.float64)
     return result
 
 

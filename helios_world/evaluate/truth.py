@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from helios_world.errors import StateError
 from helios_world.lands import engine, physics
-from helios_world.lands.controls import LANDS_ACTIONS
+from helios_world.lands.controls import LANDS_ACTIONS, TURN_RATE
 from helios_world.lands.explorer import Explorer
 from helios_world.lands.scene import Scene, all_scenes
 from helios_world.lands.tables import Look
@@ -151,6 +151,16 @@ class Truth:
         rest = np.zeros((len(lands), REST_CHUNKS, 3), np.float32)
         states, poses = self.paths(states, lands, np.concatenate([wandered, rest], axis=1))
         return physics.at_rest(states[:, :3]), poses[:, -self.history :]
+
+    def gate(self, scene: Scene) -> Start:
+        """Look around where the land is entered, then stand still in its spawn pose."""
+        moving = max(-(-self.history // self.chunk) - REST_CHUNKS, 1)
+        state = self.spawn(scene)
+        # What easing into the turn costs, coasting gives back: the heading ends where it should.
+        turned = moving * self.chunk * np.radians(TURN_RATE) / physics.FPS
+        away = state - np.array([0, 0, turned, 0, 0, 0])
+        controls = np.concatenate([hold((0, 0, 1), moving), hold((0, 0, 0), REST_CHUNKS)])
+        return Start(scene, state, self.rollout(away, scene, controls)[1][-self.history :])
 
     def spawn(self, scene: Scene) -> F64:
         """The state [6] in which a land is entered."""

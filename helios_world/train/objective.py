@@ -1,13 +1,14 @@
 """The loss of the embedded world: flow matching at two noise levels, and the pose as a hint.
 
-Every sequence is denoised twice on one encoding of its history: once from pure noise, which is where a few-step sampler
-makes its decisions, and once from a random level. Flow matching: x_s = (1 - s) x + s n, v = n - x (spec of Helios, and
-Lipman et al. 2023, arXiv 2210.02747, with time reversed).
+Every sequence is denoised from pure noise, which is where a few-step sampler makes its decisions, and a part of them on
+the same encoding of their history from a random level too, the error being that of the clean latents. Flow matching:
+x_s = (1 - s) x + s n, v = n - x (Lipman et al. 2023, arXiv 2210.02747, with time reversed, as Helios does).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from helios_world.memory import HistoryLayout
 from helios_world.model import HeliosTransformer, HistoryCache, TextCache
 from helios_world.text import TextEncoder
 from helios_world.train.streams import Batch
+
+C = TypeVar("C", TextCache, HistoryCache)
 
 
 class Hints(nn.Module):
@@ -41,14 +44,11 @@ class Hints(nn.Module):
 
 @dataclass(frozen=True)
 class Result:
-    """A batch's loss, its parts for the log, and what is needed to let the model go its own way."""
+    """A batch's loss, its parts for the log, and the latents [K, C, 1, h, w] that one step from noise gives."""
 
     loss: Tensor
     parts: dict[str, Tensor]
     clean: Tensor
-    noise: Tensor
-    text: TextCache
-    history: HistoryCache
 
 
 def embed_prompts(encoder: TextEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -70,24 +70,30 @@ def batch_loss(
     weights: dict[str, Tensor],
     generator: torch.Generator,
 ) -> Result:
-    """The loss of one batch. `weights` has "channel" [C] (mean 1), "pose" and "scene"."""
+    """The loss of one batch.
+
+    Args:
+        weights: "channel" [C] of the errors (mean 1); "pose" and "scene" of the hints; "second", the share of the
+            batch that is denoised a second time, from a level between "lowest" and 1.
+    """
     mixture, now = embed_prompts(encoder, batch)
     text = model.embed_text(mixture)
     history = model.encode_history(batch.history, layout)
     target, count = batch.target, len(batch.target)
     noise = torch.randn(target.shape, generator=generator).to(target)
-    other = torch.randn(target.shape, generator=generator).to(target)
-    sigma = torch.rand(count, generator=generator).to(target).mul(0.98).add(0.02)
-    level = sigma[:, None, None, None, None]
-    noisy = torch.cat([noise, (1 - level) * target + level * other])
-    timestep = torch.cat([torch.ones_like(sigma), sigma]) * 1000
     velocity, hidden = model.denoise(
-        noisy, timestep, text, history, layout, batch.actions.repeat(2, 1, 1), return_hidden=True
+        noise,
+        torch.full((count,), 1000.0, device=target.device),
+        text,
+        history,
+        layout,
+        batch.actions,
+        return_hidden=True,
     )
-    wanted = torch.cat([noise, other]) - target.repeat(2, 1, 1, 1, 1)
-    squared = (velocity.float() - wanted).square().mean((2, 3, 4)) * weights["channel"]
-    first, second = torch.split(squared.mean(1), count)
-    pose = hints.pose_loss(hidden[:count], batch.poses)
+    first = _errors(velocity, noise - target, weights["channel"])
+    some = max(1, round(count * float(weights["second"])))
+    second = _second_errors(model, batch, layout, (_part(text, some), _part(history, some)), weights, generator)
+    pose = hints.pose_loss(hidden, batch.poses)
     used = torch.tensor([float(bool(p)) for p in batch.prompts], device=target.device)
     scene = hints.scene_loss(now, batch.scenes, used)
     loss = first.mean() + second.mean() + weights["pose"] * pose + weights["scene"] * scene
@@ -99,19 +105,34 @@ def batch_loss(
         "pose": pose,
         "scene": scene,
     }
-    clean = noise - velocity[:count].detach().float()
-    return Result(loss, parts, clean, noise, text, history)
+    return Result(loss, parts, noise - velocity.detach().float())
 
 
-@torch.no_grad()
-def go_on(
-    model: HeliosTransformer, result: Result, batch: Batch, layout: HistoryLayout, sigmas: tuple[float, ...]
+def _second_errors(
+    model: HeliosTransformer,
+    batch: Batch,
+    layout: HistoryLayout,
+    caches: tuple[TextCache, HistoryCache],
+    weights: dict[str, Tensor],
+    generator: torch.Generator,
 ) -> Tensor:
-    """What the sampler would make of this chunk: the remaining Euler steps after the first; [K, C, 1, h, w]."""
-    clean = result.clean
-    for sigma in sigmas[1:-1]:
-        noisy = (1 - sigma) * clean + sigma * result.noise
-        timestep = torch.full((len(noisy),), 1000 * sigma, device=noisy.device)
-        velocity = model.denoise(noisy, timestep, result.text, result.history, layout, batch.actions)
-        clean = noisy - sigma * velocity.float()
-    return clean
+    """Errors of the clean latents at random noise levels, for as many sequences as the caches hold."""
+    text, history = caches
+    target = batch.target[: len(text.keys[0])]
+    noise = torch.randn(target.shape, generator=generator).to(target)
+    lowest = float(weights["lowest"])
+    sigma = torch.rand(len(target), generator=generator).to(target) * (1 - lowest) + lowest
+    level = sigma[:, None, None, None, None]
+    noisy = (1 - level) * target + level * noise
+    velocity = model.denoise(noisy, 1000 * sigma, text, history, layout, batch.actions[: len(target)])
+    return _errors(velocity, noise - target, weights["channel"]) * sigma.square()
+
+
+def _errors(velocity: Tensor, wanted: Tensor, channel: Tensor) -> Tensor:
+    """Mean squared error per sequence [K], the channels weighted by `channel` [C]."""
+    return ((velocity.float() - wanted).square().mean((2, 3, 4)) * channel).mean(1)
+
+
+def _part(cache: C, count: int) -> C:
+    """The first `count` sequences of a cache."""
+    return type(cache)(keys=tuple(k[:count] for k in cache.keys), values=tuple(v[:count] for v in cache.values))

@@ -51,7 +51,7 @@ class StreamPart(_Part):
         prompt_dropout: share of walks without words (never those that begin from words).
         own: the share of walks whose history is what the model itself made, at the end of training.
         own_from, own_to: the steps between which it rises from 0.
-        segment: mean length in chunks of a stretch on own history.
+        segment: mean length in chunks of a stretch on own or on true history; of a share `far` of them, `far_segment`.
         noise: largest noise level added to a true history frame; `clean` of the histories get none.
     """
 
@@ -65,6 +65,8 @@ class StreamPart(_Part):
     own_from: int
     own_to: int
     segment: float
+    far: float
+    far_segment: float
     noise: float
     clean: float
 
@@ -82,12 +84,22 @@ class OptimizerPart(_Part):
 
 
 class Recipe(_Part):
-    """A whole run. `transformer` holds the keys of TransformerConfig."""
+    """A whole run.
+
+    Args:
+        batch: sequences per step and process.
+        second: share of them that is denoised from a second noise level, between `lowest_sigma` and 1, as well.
+        pose: weight of the hint that predicts the pose.
+        transformer: the keys of TransformerConfig.
+        sigmas, first_sigmas: noise levels of the sampler, of any chunk and of a first one made from words.
+    """
 
     name: str
     seed: int
     steps: int
     batch: int
+    second: float
+    lowest_sigma: float
     pose: float
     world: WorldPart
     codec: CodecPart

@@ -26,7 +26,7 @@ from helios_world.text import TextConfig, TextEncoder
 from helios_world.text.pretrain import pretrain
 from helios_world.train import parallel, preview
 from helios_world.train.codec import build_codec, fit_residual
-from helios_world.train.objective import Hints, batch_loss, go_on
+from helios_world.train.objective import Hints, batch_loss
 from helios_world.train.optim import Average, build_optimizers, learning_rate_share, set_learning_rate
 from helios_world.train.recipe import Recipe
 from helios_world.train.streams import Streams
@@ -123,6 +123,8 @@ class Run:
         weights = {
             "channel": channel,
             "pose": torch.tensor(self.recipe.pose, device=self.device),
+            "second": torch.tensor(self.recipe.second),
+            "lowest": torch.tensor(self.recipe.lowest_sigma),
             "scene": torch.tensor(self.recipe.text.auxiliary, device=self.device),
         }
         began, first = time.monotonic(), self.step
@@ -185,11 +187,7 @@ class Run:
                 optimizer.step()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        made = result.clean
-        if bool(batch.own.any()):
-            with torch.autocast(self.device.type, torch.bfloat16):
-                made = go_on(self.model, result, batch, LAYOUT, recipe.sigmas)
-        streams.push(batch, made)
+        streams.push(batch, result.clean)
         self.average.update(self.model)
         self.text_average.update(self.encoder)
         for name, value in {**result.parts, "norm": norm}.items():

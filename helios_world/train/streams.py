@@ -201,7 +201,8 @@ class Streams:
         index = torch.from_numpy(ended).to(self.device)
         self.made[index] = self.truth[index]
         self.own[ended] = self.rng.random(len(ended)) < self.own_share
-        self.segment[ended] = 1 + self.rng.exponential(self.part.segment, len(ended)).astype(np.int64)
+        mean = np.where(self.rng.random(len(ended)) < self.part.far, self.part.far_segment, self.part.segment)
+        self.segment[ended] = 1 + self.rng.exponential(mean).astype(np.int64)
         self.segment[which] -= 1
 
     def _caption(self, i: int) -> str:

@@ -1,0 +1,23 @@
+"""`torchrun --nproc_per_node N -m helios_world.train RECIPE OUT`: one run, N processes, a compute thread each."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from helios_world.train.run import train
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(prog="python -m helios_world.train", description=__doc__)
+    parser.add_argument("recipe", help='a recipe file, or the name of one in the package, such as "nano"')
+    parser.add_argument("out", type=Path, help="the folder of the run; a run that is there goes on")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1, help="compute threads of each process on a CPU")
+    options = parser.parse_args()
+    train(options.recipe, options.out, device=options.device, threads=options.threads)
+
+
+if __name__ == "__main__":
+    main()
