@@ -57,12 +57,21 @@ def keep_out(places: F64, lands: I64) -> F64:
     circles = obstacles()[lands]
     places = np.clip(places, -REACH, REACH)
     for _ in range(_PUSHES):
-        before = places
-        for i in range(circles.shape[1]):
-            places = _slide_along_edge(_push_out(places, circles[:, i]), circles[:, i])
-        if np.array_equal(places, before):
+        inside = np.flatnonzero(_is_inside(places, circles).any(axis=1))
+        if len(inside) == 0:
             break
+        moved, near = places[inside], circles[inside]
+        for i in range(circles.shape[1]):
+            moved = _slide_along_edge(_push_out(moved, near[:, i]), near[:, i])
+        places[inside] = moved
     return places
+
+
+def _is_inside(places: F64, circles: F64) -> npt.NDArray[np.bool_]:
+    """Whether places [N, 2] are inside their circles [N, M, 3]: [N, M]."""
+    offset = places[:, None] - circles[..., :2]
+    inside: npt.NDArray[np.bool_] = np.hypot(offset[..., 0], offset[..., 1]) < circles[..., 2] - 1e-9
+    return inside
 
 
 def _push_out(places: F64, circles: F64) -> F64:
