@@ -14,13 +14,18 @@ FIRST_SEED = 1_000_000  # of the worlds' own noise; case i uses FIRST_SEED + i
 
 
 def from_video(world: World, start: Start, controls: Controls, case: int = 0) -> Frames:
-    """Frames [(1 + K)·chunk, H, W, 3]: what reset() returns, then a chunk per row of `controls` [K, 3]."""
-    return _follow(world, world.reset(seed=FIRST_SEED + case, video=start.video), controls)
+    """Frames [(1 + K)·chunk, H, W, 3]: what reset() returns, then a chunk per row of `controls` [K, 3].
+
+    The world is given the true frames and the scene's plainest caption.
+    """
+    first = world.reset(seed=FIRST_SEED + case, prompt=canonical(start.scene), video=start.video)
+    return _follow(world, first, controls)
 
 
 def from_image(world: World, start: Start, controls: Controls, case: int = 0) -> Frames:
     """As `from_video`, from the newest true frame alone."""
-    return _follow(world, world.reset(seed=FIRST_SEED + case, image=start.last), controls)
+    first = world.reset(seed=FIRST_SEED + case, prompt=canonical(start.scene), image=start.last)
+    return _follow(world, first, controls)
 
 
 def from_words(world: World, scene: Scene, controls: Controls, case: int = 0) -> Frames:
