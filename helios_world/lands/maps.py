@@ -15,7 +15,7 @@ RGB = tuple[float, float, float]
 Shape = Literal["pillar", "dome", "cone", "arch", "orb", "box", "tree", "steps"]
 
 WALL = 13.0
-REACH = 10.0
+REACH = 5.0
 CLEARANCE = 1.3  # from a landmark's surface to the eye
 
 SHAPES: tuple[Shape, ...] = ("pillar", "dome", "cone", "arch", "orb", "box", "tree", "steps")

@@ -74,5 +74,5 @@ def test_every_view_tells_the_place(moment: int) -> None:
         distance = np.sqrt(np.maximum(square[:, None] + square[None] - 2 * flat @ flat.T, 0) / flat.shape[1])
         turn = np.abs((poses[:, None, 2] - poses[None, :, 2] + np.pi) % (2 * np.pi) - np.pi)
         apart = np.hypot(poses[:, None, 0] - poses[None, :, 0], poses[:, None, 1] - poses[None, :, 1])
-        far = (apart > 4) | (turn > np.radians(40))
+        far = (apart > 3) | (turn > np.radians(40))
         assert distance[far].min() > 6, land

@@ -79,7 +79,7 @@ def test_explorers_see_the_whole_yard_and_use_every_control() -> None:
         states, poses = physics.walk(states, controls, lands, 4)
         places.append(poses[:, -1, :2])
     assert seen.all()
-    cells = np.unique(np.floor(np.concatenate(places) / 4), axis=0)
+    cells = np.unique(np.floor(np.concatenate(places) / 2), axis=0)
     assert len(cells) >= 20
 
 
