@@ -25,8 +25,9 @@ _HABITS = np.array(
 class Explorer:
     """N independent wanderers: their `controls` [N, 3], the chunks `left` [N] to hold them, and the generator."""
 
-    def __init__(self, count: int, rng: np.random.Generator) -> None:
-        self.rng = rng
+    def __init__(self, count: int, rng: np.random.Generator, rest: float = 0.0) -> None:
+        """`rest` is the share of choices, besides those of the habits, to stand still."""
+        self.rng, self.rest = rng, rest
         self.controls = np.zeros((count, 3), np.float32)
         self.left = np.zeros(count, np.int64)
 
@@ -54,6 +55,7 @@ class Explorer:
         self.controls[which, 0] = habit[:, 1]
         self.controls[which, 1] = habit[:, 2] * signs[:, 0]
         self.controls[which, 2] = habit[:, 3] * signs[:, 1] * strength
+        self.controls[which[self.rng.random(count) < self.rest]] = 0
         self.left[which] = self.rng.integers(2, 9, count)
 
     def _avoid_edges(self, which: npt.NDArray[np.int64], states: npt.NDArray[np.float64]) -> None:

@@ -49,6 +49,7 @@ class StreamPart(_Part):
         life: mean length of a walk in chunks.
         prompt_change: chance per chunk that the prompt changes.
         prompt_dropout: share of walks without words (never those that begin from words).
+        rest: share of the walkers' choices to stand still, besides the habits.
         own: the share of walks whose history is what the model itself made, at the end of training.
         own_from, own_to: the steps between which it rises from 0.
         segment: mean length in chunks of a stretch on own or on true history; of a share `far` of them, `far_segment`.
@@ -61,6 +62,7 @@ class StreamPart(_Part):
     life: float
     prompt_change: float
     prompt_dropout: float
+    rest: float
     own: float
     own_from: int
     own_to: int

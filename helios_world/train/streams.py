@@ -85,7 +85,7 @@ class Streams:
         self.segment = np.zeros(count, np.int64)
         self.life = np.zeros(count, np.int64)
         self.length = np.zeros(count, np.int64)
-        self.explorer = Explorer(count, self.rng)
+        self.explorer = Explorer(count, self.rng, self.part.rest)
         self.queue = np.zeros(0, np.int64)
         self._begin(np.arange(count))
 
