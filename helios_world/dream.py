@@ -124,7 +124,7 @@ class DreamWorld(World):
             session = _Session.from_dict(state.meta)
             self.spec.actions.check(session.action)
             with self._dreamer.compute.running():
-                memory.load_state({name: array.copy() for name, array in state.arrays.items()})
+                memory.load_state(state.arrays)
         except (KeyError, TypeError, ValueError, HeliosError) as error:
             raise SnapshotError(f"the snapshot of {self.spec.name!r} is incomplete: {error!r}") from error
         self._session, self._memory, self._ahead = session, memory, None

@@ -61,7 +61,7 @@ class Dreamer:
     @property
     def looks_ahead(self) -> bool:
         """Whether the history can be encoded before the input is known."""
-        return self.checkpoint.transformer.config.restrict_self_attn
+        return not self.checkpoint.transformer.config.ties_to_history
 
     def memory(self) -> RollingMemory:
         """An empty memory of the right size."""

@@ -81,6 +81,12 @@ class TransformerConfig:
         """Channels of a token."""
         return self.num_attention_heads * self.attention_head_dim
 
+    @property
+    def ties_to_history(self) -> tuple[str, ...]:
+        """The switches that are off and so let the history depend on the chunk; none, if it can be encoded ahead."""
+        needed = ("restrict_self_attn", "zero_history_timestep", "guidance_cross_attn")
+        return tuple(name for name in needed if not getattr(self, name))
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TransformerConfig:
         """Read a `config.json`. Keys that begin with "_" are private to other programs and are left out."""

@@ -245,8 +245,6 @@ class HeliosTransformer(nn.Module):
         return unpatchify(self.proj_out(normed), self._grid(noisy), self.config.patch_size).to(noisy.dtype)
 
     def _check_split(self) -> None:
-        config = self.config
-        needed = ("restrict_self_attn", "zero_history_timestep", "guidance_cross_attn")
-        missing = [name for name in needed if not getattr(config, name)]
+        missing = self.config.ties_to_history
         if missing:
             raise ValueError(f"this model's history cannot be encoded ahead, {missing} is false; use forward")
