@@ -44,11 +44,19 @@ class Hints(nn.Module):
 
 @dataclass(frozen=True)
 class Result:
-    """A batch's loss, its parts for the log, and the latents [K, C, 1, h, w] that one step from noise gives."""
+    """A batch's loss, its parts for the log, and the way from noise to latents as far as it went.
+
+    Args:
+        noise, clean: [K, C, 1, h, w], where it began and what one step makes of it.
+        text, history: the caches that it was made with.
+    """
 
     loss: Tensor
     parts: dict[str, Tensor]
+    noise: Tensor
     clean: Tensor
+    text: TextCache
+    history: HistoryCache
 
 
 def embed_prompts(encoder: TextEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -105,7 +113,22 @@ def batch_loss(
         "pose": pose,
         "scene": scene,
     }
-    return Result(loss, parts, noise - velocity.detach().float())
+    return Result(loss, parts, noise, noise - velocity.detach().float(), text, history)
+
+
+@torch.no_grad()
+def refine(
+    model: HeliosTransformer, result: Result, batch: Batch, layout: HistoryLayout, sigmas: tuple[float, ...]
+) -> Tensor:
+    """What the sampler makes of the batch in all its steps, the first one taken from `result`: [K, C, 1, h, w]."""
+    clean = result.clean
+    noise = result.noise
+    for sigma in sigmas[1:-1]:
+        noisy = (1 - sigma) * clean + sigma * noise
+        timestep = torch.full((len(noisy),), 1000 * sigma, device=noisy.device)
+        velocity = model.denoise(noisy, timestep, result.text, result.history, layout, batch.actions).float()
+        clean, noise = noisy - sigma * velocity, noisy + (1 - sigma) * velocity
+    return clean
 
 
 def _second_errors(

@@ -26,7 +26,7 @@ from helios_world.text import TextConfig, TextEncoder
 from helios_world.text.pretrain import pretrain
 from helios_world.train import parallel, preview
 from helios_world.train.codec import build_codec, fit_residual
-from helios_world.train.objective import Hints, batch_loss
+from helios_world.train.objective import Hints, batch_loss, refine
 from helios_world.train.optim import Average, build_optimizers, learning_rate_share, set_learning_rate
 from helios_world.train.recipe import Recipe
 from helios_world.train.streams import Streams
@@ -187,7 +187,10 @@ class Run:
                 optimizer.step()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        streams.push(batch, result.clean)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            refined = refine(self.model, result, batch, LAYOUT, recipe.sigmas)
+        chosen = torch.rand(len(refined), generator=self.generator).to(refined) < recipe.refined
+        streams.push(batch, torch.where(chosen[:, None, None, None, None], refined, result.clean))
         self.average.update(self.model)
         self.text_average.update(self.encoder)
         for name, value in {**result.parts, "norm": norm}.items():
