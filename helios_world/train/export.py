@@ -54,7 +54,7 @@ def export(
     training = folder / "training"
     training.mkdir(exist_ok=True)
     (training / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    for name in ("log.csv", "preview.csv"):
+    for name in ("log.csv", "preview.csv", "curves.png"):
         if (out / name).exists():
             shutil.copyfile(out / name, training / name)
     return folder

@@ -1,7 +1,7 @@
 """`helios-world train`: from a recipe to a world folder. Stop it at any time; the same command goes on.
 
-The output folder holds `state.pt` (everything to go on from), `log.csv` (a row per report), `sheets/` (dream below
-truth) and `world/`, a checkpoint folder that `World.load` opens.
+The output folder holds `state.pt` (everything to go on from), `log.csv` (a row per report), `preview.csv` and `sheets/`
+(dream below truth), `curves.png`, and `world/`, a checkpoint folder that `World.load` opens.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from helios_world.text import TextConfig, TextEncoder
 from helios_world.text.pretrain import pretrain
 from helios_world.train import parallel, preview
 from helios_world.train.codec import build_codec, fit_residual
+from helios_world.train.curves import draw_curves
 from helios_world.train.objective import Hints, batch_loss, refine
 from helios_world.train.optim import Average, build_optimizers, learning_rate_share, set_learning_rate
 from helios_world.train.recipe import Recipe
@@ -133,7 +134,7 @@ class Run:
             self.step += 1
             if self.rank:
                 continue
-            if self.step % 25 == 0:
+            if self.step % 25 == 0 or self.step == self.recipe.steps:
                 self._report(streams, (time.monotonic() - began) / (self.step - first))
             if self.step % self.recipe.sheet_every == 0:
                 self._preview()
@@ -221,6 +222,7 @@ class Run:
         preview.save_sheet(self.out / "sheets" / f"{self.step:06d}.png", cases, dreamt)
         _append(self.out / "preview.csv", {"step": self.step, **{k: round(v, 3) for k, v in result.items()}})
         console.print("  ".join(f"{name} {value:.2f}" for name, value in result.items()), style="bold")
+        draw_curves(self.out)
 
     def _prepare(self) -> None:
         self.codec = build_codec(self.recipe, self.device, self._codec_report)

@@ -20,7 +20,7 @@ NANO = Path(preview.__file__).parent / "recipes" / "nano.json"
 
 def _tiny(**changes: object) -> dict[str, object]:
     recipe = json.loads(NANO.read_text())
-    recipe |= {"name": "tiny", "steps": 4, "batch": 4, "save_every": 2, "sheet_every": 100}
+    recipe |= {"name": "tiny", "steps": 4, "batch": 4, "save_every": 2, "sheet_every": 25}
     recipe["world"] |= {"height": 32, "width": 64}
     recipe["codec"] |= {"latent_channels": 6, "hidden": 8, "blocks": 1, "clips": 24, "steps": 2, "batch": 2}
     recipe["text"] |= {"steps": 2}
@@ -58,6 +58,7 @@ def test_a_run_stops_goes_on_and_becomes_a_world(tiny: Path, tmp_path: Path) -> 
     chunk = world.step(Action({"forward"}, {"turn": 0.5}))
     assert first.frames.shape == chunk.frames.shape == (4, 32, 64, 3)
     assert (out / "world" / "training" / "recipe.json").exists()
+    assert (out / "world" / "training" / "curves.png").stat().st_size > 5000
 
 
 def test_the_same_seed_gives_the_same_weights(tiny: Path, tmp_path: Path) -> None:
