@@ -17,6 +17,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from helios_runtime.cli.app import app
+from helios_world.train.__main__ import build_parser
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -109,6 +110,8 @@ def check(words: list[str]) -> None:
     program, *rest = words
     if program == "helios-world":
         check_command(rest)
+    elif program == "torchrun":
+        check_training(rest)
     elif program == "make":
         check_target(rest)
     elif program.startswith(".venv/bin/") and Path(program).name != "pip":
@@ -124,6 +127,12 @@ def check_command(words: list[str]) -> None:
     context = group.make_context("helios-world", list(words))
     name, command, rest = group.resolve_command(context, list(words))  # type: ignore[attr-defined]
     command.make_context(name, rest, parent=context)
+
+
+def check_training(words: list[str]) -> None:
+    module = words.index("-m") + 1
+    assert words[module] == "helios_world.train"
+    build_parser().parse_args(words[module + 1 :])
 
 
 def check_target(words: list[str]) -> None:

@@ -8,14 +8,19 @@ from pathlib import Path
 from helios_world.train.run import train
 
 
-def main() -> None:
-    """Parse the command line and train."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m helios_world.train", description=__doc__)
     parser.add_argument("recipe", help='a recipe file, or the name of one in the package, such as "nano"')
     parser.add_argument("out", type=Path, help="the folder of the run; a run that is there goes on")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="compute threads of each process on a CPU")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    options = build_parser().parse_args()
     train(options.recipe, options.out, device=options.device, threads=options.threads)
 
 

@@ -91,7 +91,7 @@ class Recipe(_Part):
     Args:
         batch: sequences per step and process.
         second: share of them that is denoised from a second noise level, between `lowest_sigma` and 1, as well.
-        refined: share of what the model remembers of its own that took all steps of the sampler, not only the first.
+        refined: share of what the model remembers of its own that went through all of `refined_sigmas`, not one step.
         pose: weight of the hint that predicts the pose.
         transformer: the keys of TransformerConfig.
         sigmas, first_sigmas: noise levels of the sampler, of any chunk and of a first one made from words.
@@ -104,6 +104,7 @@ class Recipe(_Part):
     second: float
     lowest_sigma: float
     refined: float
+    refined_sigmas: tuple[float, ...]
     pose: float
     world: WorldPart
     codec: CodecPart

@@ -189,7 +189,7 @@ class Run:
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16):
-            refined = refine(self.model, result, batch, LAYOUT, recipe.sigmas)
+            refined = refine(self.model, result, batch, LAYOUT, recipe.refined_sigmas)
         chosen = torch.rand(len(refined), generator=self.generator).to(refined) < recipe.refined
         streams.push(batch, torch.where(chosen[:, None, None, None, None], refined, result.clean))
         self.average.update(self.model)
