@@ -15,13 +15,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("out", type=Path, help="the folder of the run; a run that is there goes on")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="compute threads of each process on a CPU")
+    parser.add_argument("--start", type=Path, help="a world folder whose weights a new run begins with")
     return parser
 
 
 def main() -> None:
     """Parse the command line and train."""
     options = build_parser().parse_args()
-    train(options.recipe, options.out, device=options.device, threads=options.threads)
+    train(options.recipe, options.out, device=options.device, threads=options.threads, start=options.start)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from helios_world.checkpoint import load_checkpoint
 from helios_world.codec import LatentCodec
+from helios_world.errors import CheckpointError
 from helios_world.lands.captions import Scene, caption_batch
 from helios_world.memory import HistoryLayout
 from helios_world.model import HeliosTransformer, TransformerConfig
@@ -36,18 +38,28 @@ console = Console()
 LAYOUT = HistoryLayout(long=16, mid=2, short=1, chunk=1)
 
 
-def train(recipe: Path | str, out: Path, *, device: str = "auto", hours: float | None = None, threads: int = 0) -> None:
-    """Run a recipe until its last step, or for some hours; resumes by itself when `out` holds a state.
+def train(
+    recipe: Path | str,
+    out: Path,
+    *,
+    device: str = "auto",
+    hours: float | None = None,
+    threads: int = 0,
+    start: Path | None = None,
+) -> None:
+    """Run a recipe until its last step, or for some hours; goes on by itself when `out` holds a state.
 
     Args:
         recipe: a recipe file, or the name of one in the package ("nano").
         threads: compute threads on a CPU; 0 leaves torch's own choice.
+        start: a world folder whose weights a new run begins with, instead of random ones; its parts must have the
+            recipe's sizes, or CheckpointError names what differs.
     """
     if threads:
         torch.set_num_threads(threads)
     rank, processes = parallel.join()
     run = Run(_read_recipe(recipe), out, _device(device), rank, processes)
-    run.load()
+    run.load(start)
     run.train(math.inf if hours is None else time.monotonic() + 3600 * hours)
     parallel.leave()
 
@@ -83,11 +95,14 @@ class Run:
     def modules(self) -> tuple[torch.nn.Module, ...]:
         return self.model, self.encoder, self.hints
 
-    def load(self) -> None:
-        """Go on from `state.pt`, or prepare the codec and the words."""
+    def load(self, start: Path | None = None) -> None:
+        """Go on from `state.pt`, or begin with the weights of a world, or prepare the codec and the words."""
         path = self.out / "state.pt"
         if not path.exists():
-            self._prepare()
+            if start is None:
+                self._prepare()
+            else:
+                self._adopt(start)
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
         for module, values in zip(self.modules, state["modules"], strict=True):
@@ -230,6 +245,26 @@ class Run:
         trained = pretrain(TextConfig(), self.recipe.text.steps, self.recipe.seed, 64, caption_batch)
         self.encoder.load_state_dict(trained.state_dict())
         self.text_average = Average(self.encoder, self.recipe.optimizer.ema)
+
+    def _adopt(self, folder: Path) -> None:
+        """Take over a world's weights, its decoder too."""
+        world = load_checkpoint(folder, self.device, torch.float32)
+        self.codec = self._empty_codec()
+        pairs = (
+            (self.model, world.transformer),
+            (self.encoder, world.text_encoder),
+            (self.codec, world.codec),
+        )
+        for mine, theirs in pairs:
+            try:
+                mine.load_state_dict(theirs.state_dict())
+            except RuntimeError as error:
+                raise CheckpointError(
+                    f"{str(folder)!r} does not fit the recipe {self.recipe.name!r}: {error}"
+                ) from error
+        self.average = Average(self.model, self.recipe.optimizer.ema)
+        self.text_average = Average(self.encoder, self.recipe.optimizer.ema)
+        (self.out / "codec_done").touch()
 
     def _empty_codec(self) -> LatentCodec:
         from helios_world.codec import CodecConfig

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 
+import helios_world
+from helios_world.errors import CheckpointError
 from helios_world.memory import HistoryLayout
 from helios_world.spec import Action, World
 from helios_world.train import preview
@@ -59,6 +62,22 @@ def test_a_run_stops_goes_on_and_becomes_a_world(tiny: Path, tmp_path: Path) -> 
     assert first.frames.shape == chunk.frames.shape == (4, 32, 64, 3)
     assert (out / "world" / "training" / "recipe.json").exists()
     assert (out / "world" / "training" / "curves.png").stat().st_size > 5000
+
+
+def test_a_run_begins_with_the_weights_of_a_world(tiny: Path, tmp_path: Path) -> None:
+    train(tiny, tmp_path / "first", device="cpu")
+    folder = tmp_path / "first" / "world"
+    train(tiny, tmp_path / "second", device="cpu", hours=0.0, start=folder)
+    state = torch.load(tmp_path / "second" / "state.pt", weights_only=True)
+    written = load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
+    assert state["step"] == 0
+    assert all(torch.equal(state["modules"][0][name], values.float()) for name, values in written.items())
+
+
+def test_a_world_of_another_size_is_refused(tiny: Path, tmp_path: Path) -> None:
+    shipped = Path(helios_world.__file__).parent / "presets" / "nano"
+    with pytest.raises(CheckpointError, match="does not fit the recipe 'tiny'"):
+        train(tiny, tmp_path / "run", device="cpu", start=shipped)
 
 
 def test_the_same_seed_gives_the_same_weights(tiny: Path, tmp_path: Path) -> None:

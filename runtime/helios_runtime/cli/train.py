@@ -18,15 +18,16 @@ def train(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")] = Path("runs/nano"),
     device: Device = "auto",
     hours: Annotated[float | None, typer.Option(min=0.0, help="Stop after so many hours; resumable.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Begin a new run with the weights of this world folder.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="Compute threads on a CPU; 0 takes what torch takes.")] = 0,
 ) -> None:
     """Train a world from a recipe, or go on with a run.
 
-    A folder that holds a run already is continued, with the same result as if it had never been interrupted.
+    A folder that holds a run already is continued from its last saved step, with walkers that begin anew.
 
     Example: helios-world train nano -o runs/nano --hours 2
     """
     from helios_world.train.run import train as run
 
-    run(recipe, output, device=device, hours=hours, threads=threads)
+    run(recipe, output, device=device, hours=hours, threads=threads, start=start)
     notes().print(f"the run is in {output}")
