@@ -1,8 +1,9 @@
 """The latent codec: a linear patch encoder, and a decoder that is its transpose plus a small learned residual.
 
 A patch is `temporal` frames of `spatial` x `spatial` pixels; the encoder projects it on `latent_channels` directions
-(principal components, see `fit.py`) and normalises each channel. One latent decodes with the one before it, so decoding
-needs no state but that latent. Letters: B batch, T frames, H W pixels, C channels, F latent frames, h w latent size.
+(principal components, see `helios_world/train/codec.py`) and normalises each channel. One latent decodes with the one
+before it, so decoding needs no state but that latent. Letters: B batch, T frames, H W pixels, C channels, F latent
+frames, h w latent size.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from numba import njit
 
 from helios_world.lands import tables as t
 from helios_world.lands.maps import SHAPES, WALL
+from helios_world.lands.render import NEAR
 from helios_world.lands.tables import EYE, Look, Tables
 from helios_world.lands.textures import GROUND_EXTENT, GROUND_SIZE, SKY_HEIGHT, SKY_RISE, SKY_WIDTH
 
 F64 = npt.NDArray[np.float64]
-NEAR = 0.3
 PILLAR, DOME, CONE, ARCH, ORB, BOX, TREE, STEPS = range(len(SHAPES))
 X, Y, RADIUS, TALL, SHAPE, BANDS, GLOW = t.X, t.Y, t.RADIUS, t.TALL, t.SHAPE, t.BANDS, t.GLOW
 COLOUR, SECOND, OUTSIDE = t.COLOUR, t.SECOND, t.OUTSIDE

@@ -86,10 +86,16 @@ def fit_residual(codec: LatentCodec, recipe: Recipe, seed: int, report: Report) 
             )
 
 
+def empty_codec(recipe: Recipe, device: torch.device) -> LatentCodec:
+    """A codec of the recipe's size that knows nothing yet."""
+    part = recipe.codec
+    return LatentCodec(CodecConfig(part.latent_channels, 8, 4, part.hidden, part.blocks)).to(device)
+
+
 def build_codec(recipe: Recipe, device: torch.device, report: Report) -> LatentCodec:
     """A codec with its linear part fitted; its residual still adds nothing."""
     part = recipe.codec
-    codec = LatentCodec(CodecConfig(part.latent_channels, 8, 4, part.hidden, part.blocks))
+    codec = empty_codec(recipe, torch.device("cpu"))
     look = Look(recipe.world.height, recipe.world.width, recipe.world.detail)
     fit_linear(codec, random_clips(look, part.clips, 4, np.random.default_rng(recipe.seed)))
     codec = codec.to(device)

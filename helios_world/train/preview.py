@@ -17,12 +17,12 @@ from helios_world.lands.captions import Scene, canonical
 from helios_world.lands.engine import render
 from helios_world.lands.explorer import Explorer
 from helios_world.lands.tables import Look
+from helios_world.lands.world import FRAMES_PER_CHUNK as FRAMES
 from helios_world.memory import HistoryLayout, RollingMemory
 from helios_world.model import HeliosTransformer
 from helios_world.text import TextEncoder
 from helios_world.train.recipe import Recipe
 
-FRAMES = 4
 SHOWN = (0, 1, 2, 3, 6, 9, 12, 18, 24)  # chunks after the start that the picture shows; 0 is the start itself
 
 

@@ -7,7 +7,6 @@ The output folder holds `state.pt` (everything to go on from), `log.csv` (a row 
 from __future__ import annotations
 
 import csv
-import json
 import math
 import time
 from collections import defaultdict
@@ -21,13 +20,13 @@ from torch import Tensor
 from helios_world.checkpoint import load_checkpoint
 from helios_world.codec import LatentCodec
 from helios_world.errors import CheckpointError
-from helios_world.lands.captions import Scene, caption_batch
+from helios_world.lands.captions import caption_batch
 from helios_world.memory import HistoryLayout
 from helios_world.model import HeliosTransformer, TransformerConfig
 from helios_world.text import TextConfig, TextEncoder
 from helios_world.text.pretrain import pretrain
 from helios_world.train import parallel, preview
-from helios_world.train.codec import build_codec, fit_residual
+from helios_world.train.codec import build_codec, empty_codec, fit_residual
 from helios_world.train.curves import draw_curves
 from helios_world.train.objective import Hints, batch_loss, refine
 from helios_world.train.optim import Average, build_optimizers, learning_rate_share, set_learning_rate
@@ -113,7 +112,7 @@ class Run:
         self.text_average.load_state_dict(state["text_average"])
         self.generator.manual_seed(self.recipe.seed + 7919 * state["step"] + self.rank)
         self.step = state["step"]
-        self.codec = self._empty_codec()
+        self.codec = empty_codec(self.recipe, self.device)
         self.codec.load_state_dict(state["codec"])
         console.print(f"going on from step {self.step}")
 
@@ -170,8 +169,8 @@ class Run:
         done = self.out / "codec_done"
         if self.recipe.codec.blocks and not done.exists():
             fit_residual(self.codec, self.recipe, self.recipe.seed + 2, self._codec_report)
-            done.touch()
             self.save()
+            done.touch()
         model, encoder = self.averaged()
         folder = export(self.out, self.recipe, LAYOUT, (model, self.codec, encoder))
         console.print(f"the world is in {folder}")
@@ -249,7 +248,7 @@ class Run:
     def _adopt(self, folder: Path) -> None:
         """Take over a world's weights, its decoder too."""
         world = load_checkpoint(folder, self.device, torch.float32)
-        self.codec = self._empty_codec()
+        self.codec = empty_codec(self.recipe, self.device)
         pairs = (
             (self.model, world.transformer),
             (self.encoder, world.text_encoder),
@@ -265,12 +264,6 @@ class Run:
         self.average = Average(self.model, self.recipe.optimizer.ema)
         self.text_average = Average(self.encoder, self.recipe.optimizer.ema)
         (self.out / "codec_done").touch()
-
-    def _empty_codec(self) -> LatentCodec:
-        from helios_world.codec import CodecConfig
-
-        part = self.recipe.codec
-        return LatentCodec(CodecConfig(part.latent_channels, 8, 4, part.hidden, part.blocks)).to(self.device)
 
     def _codec_report(self, step: int, steps: int, values: dict[str, float]) -> None:
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
@@ -289,11 +282,3 @@ def _append(path: Path, row: dict[str, Any]) -> None:
         if fresh:
             writer.writeheader()
         writer.writerow(row)
-
-
-def describe(recipe: Recipe) -> str:
-    """The recipe as indented JSON."""
-    return json.dumps(recipe.model_dump(mode="json"), indent=2)
-
-
-__all__ = ["LAYOUT", "Run", "Scene", "describe", "train"]

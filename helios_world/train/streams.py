@@ -23,10 +23,10 @@ from helios_world.lands.captions import Scene, caption
 from helios_world.lands.engine import render
 from helios_world.lands.explorer import Explorer
 from helios_world.lands.tables import Look
+from helios_world.lands.world import FRAMES_PER_CHUNK as FRAMES
 from helios_world.memory import HistoryLayout, HistoryViews
 from helios_world.train.recipe import Recipe
 
-FRAMES = 4  # per latent
 I64 = npt.NDArray[np.int64]
 
 
