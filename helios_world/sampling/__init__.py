@@ -1,1 +1,1 @@
-"""From noise to latents: the flow's rules, the three-stage pyramid and the noise itself. Pure functions."""
+"""From noise to latents: the flow's rules, the solvers, guidance, the pyramid and the noise itself. Pure functions."""

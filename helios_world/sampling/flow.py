@@ -6,8 +6,6 @@ is 1000 times sigma.
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
 Sigma = float | Tensor
@@ -33,36 +31,6 @@ def predict_clean(sample: Tensor, velocity: Tensor, sigma: Sigma) -> Tensor:
 def euler_step(sample: Tensor, velocity: Tensor, sigma: Sigma, following: Sigma) -> Tensor:
     """Move `sample` [B, …] along `velocity` from noise level `sigma` to `following`."""
     return sample + _aligned(following - sigma, sample) * velocity
-
-
-def sigmas(steps: int, *, first: float = 1.0, shift: float = 1.0) -> tuple[float, ...]:
-    """Noise levels for `steps` steps: evenly spaced from `first`, shifted, and 0 at the end.
-
-    Raises:
-        ValueError: no step, or a first level outside (0, 1].
-    """
-    if steps < 1 or not 0 < first <= 1:
-        raise ValueError(f"sampling takes at least one step from a level in (0, 1]; got {steps} from {first}")
-    even = (first * (1 - step / steps) for step in range(steps))
-    return (*(shifted(sigma, shift) for sigma in even), 0.0)
-
-
-def shifted(sigma: float, shift: float) -> float:
-    """`sigma` moved towards 1 by a shift above 1: shift / (shift + 1/sigma - 1), and 0 for 0.
-
-    Esser et al. 2024, arXiv 2403.03206, section 5.3.2.
-    """
-    return shift * sigma / (shift * sigma + (1 - sigma))
-
-
-def linear_shift(tokens: int) -> float:
-    """The distilled checkpoints' shift for a chunk of `tokens` noisy tokens: 0.5 at 256, 1.15 at 4096."""
-    return 0.5 + (tokens - 256) * 0.65 / 3840
-
-
-def exponential_shift(tokens: int) -> float:
-    """The shift of the undistilled checkpoints."""
-    return math.exp(linear_shift(tokens))
 
 
 def _aligned(sigma: Sigma, latents: Tensor) -> Sigma:

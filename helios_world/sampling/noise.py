@@ -20,8 +20,17 @@ def chunk_noise(
         index: of the chunk.
         level: which of a chunk's draws, where it needs several, as the pyramid does.
     """
-    generator = torch.Generator().manual_seed(mix(seed, index, level))
-    return torch.randn(tuple(shape), generator=generator, dtype=torch.float32).to(device)
+    return torch.randn(tuple(shape), generator=_generator(seed, index, level), dtype=torch.float32).to(device)
+
+
+def chunk_uniform(
+    seed: int, index: int, shape: Sequence[int], device: torch.device | str = "cpu", *, level: int = 0
+) -> Tensor:
+    """Float32 numbers of `shape`, evenly spread over [0, 1). Arguments as for `chunk_noise`.
+
+    Both read the same stream: a level is used for one of them only.
+    """
+    return torch.rand(tuple(shape), generator=_generator(seed, index, level), dtype=torch.float32).to(device)
 
 
 def mix(*parts: int) -> int:
@@ -33,3 +42,7 @@ def mix(*parts: int) -> int:
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
         state ^= state >> 31
     return state
+
+
+def _generator(seed: int, index: int, level: int) -> torch.Generator:
+    return torch.Generator().manual_seed(mix(seed, index, level))

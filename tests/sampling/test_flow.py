@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,31 +45,6 @@ def test_a_level_for_each_row_equals_a_row_at_a_time() -> None:
         torch.testing.assert_close(sample[row], single)
         step = flow.euler_step(single, noise[row], float(sigma[row]), float(following[row]))
         torch.testing.assert_close(moved[row], step)
-
-
-def test_levels_fall_from_the_first_to_zero() -> None:
-    assert flow.sigmas(4) == (1.0, 0.75, 0.5, 0.25, 0.0)
-    assert flow.sigmas(2, first=0.8, shift=3.0) == pytest.approx((2.4 / 2.6, 1.2 / 1.8, 0.0))
-    with pytest.raises(ValueError, match=r"got 0 from 1\.0"):
-        flow.sigmas(0)
-    with pytest.raises(ValueError, match=r"got 3 from 1\.5"):
-        flow.sigmas(3, first=1.5)
-
-
-@settings(deadline=None)
-@given(levels, st.floats(0.2, 7))
-def test_a_shift_keeps_the_ends_and_is_undone_by_its_inverse(sigma: float, shift: float) -> None:
-    moved = flow.shifted(sigma, shift)
-    assert 0 <= moved <= 1
-    assert flow.shifted(moved, 1 / shift) == pytest.approx(sigma, abs=1e-9)
-    assert (flow.shifted(0.0, shift), flow.shifted(1.0, shift)) == (0.0, 1.0)
-
-
-def test_the_published_shifts() -> None:
-    shifts = [flow.linear_shift(tokens) for tokens in (540, 2160, 8640)]
-    assert shifts == pytest.approx([0.5481, 0.8223, 1.9192], abs=5e-5)
-    assert flow.exponential_shift(8640) == pytest.approx(6.81, abs=0.01)
-    assert flow.exponential_shift(256) == math.exp(0.5)
 
 
 def test_noise_is_a_function_of_its_arguments() -> None:
