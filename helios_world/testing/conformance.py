@@ -124,9 +124,16 @@ def _prompts(world: World, make: Callable[[], World]) -> None:
     for number in range(1, world.spec.blend + 2):
         chunk = world.step(prompt=new if number == 1 else None)
         shares = {part.text: part.weight for part in chunk.prompt}
-        expected = 1.0 if old == new else min(1.0, number / world.spec.blend)
+        expected = 1.0 if old == new else _share(world.spec, number)
         found = shares.get(new, 0.0)
         _require(abs(found - expected) < 1e-6, f"share {found} of a new prompt in chunk {number}, not {expected}")
+
+
+def _share(spec: WorldSpec, number: int) -> float:
+    """Of a new prompt, in the `number`-th chunk after the change."""
+    if spec.fade == "early" or spec.blend == 1:
+        return min(1.0, number / spec.blend)
+    return min(1.0, (number - 1) / (spec.blend - 1))
 
 
 def _constant_memory(world: World, make: Callable[[], World]) -> None:
