@@ -5,7 +5,9 @@ Shapes: B batch, L text tokens, M history tokens, H heads, E channels per head; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +29,25 @@ class HistoryCache:
     values: tuple[Tensor, ...]
 
 
+Cache = TypeVar("Cache", TextCache, HistoryCache)
+
+
+def join_caches(caches: Sequence[Cache]) -> Cache:
+    """One cache of all their rows, in their order."""
+    first, *others = caches
+    if not others:
+        return first
+    keys = tuple(torch.cat(blocks) for blocks in zip(*(cache.keys for cache in caches), strict=True))
+    values = tuple(torch.cat(blocks) for blocks in zip(*(cache.values for cache in caches), strict=True))
+    return type(first)(keys, values)
+
+
+def cache_rows(cache: Cache) -> list[Cache]:
+    """A cache of batch 1 for each row, with copies: none keeps the others' bytes alive."""
+    batch = cache.keys[0].shape[0]
+    return [type(cache)(_row(cache.keys, row), _row(cache.values, row)) for row in range(batch)]
+
+
 def draws_of(cached: Tensor, batch: int) -> Tensor:
     """Repeat `cached` [B, …] for `batch` = k·B rows: k draws of the whole batch, one after the other."""
     if cached.shape[0] == batch:
@@ -41,6 +62,10 @@ def join_draws(cached: Tensor, own: Tensor) -> Tensor:
     draws = _draws(cached, own.shape[0])
     expanded = cached.unsqueeze(0).expand(draws, -1, -1, -1, -1)
     return torch.cat((expanded, own.view(draws, -1, *own.shape[1:])), dim=2).flatten(0, 1)
+
+
+def _row(blocks: tuple[Tensor, ...], row: int) -> tuple[Tensor, ...]:
+    return tuple(block[row : row + 1].clone() for block in blocks)
 
 
 def _draws(cached: Tensor, batch: int) -> int:

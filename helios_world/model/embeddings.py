@@ -6,6 +6,7 @@ Shapes: B batch, F latent frames, L text tokens, D width.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -61,13 +62,13 @@ class ConditionEmbedder(nn.Module):
     def time(self, timestep: Tensor) -> Tensor:
         """Timesteps [B] in [0, 1000] to [B, D]."""
         with torch.autocast(timestep.device.type, enabled=False):
-            embedded: Tensor = self.time_embedder(sinusoid(timestep, self.freq_dim))
-        return embedded
+            return row_by_row(lambda row: self.time_embedder(sinusoid(row, self.freq_dim)), timestep)
 
     def modulation(self, time: Tensor) -> Tensor:
         """Embedded times [B, R, D] to the rows that the blocks are modulated with, [B, R, 6, D]."""
-        projected = self.time_proj(functional.silu(time.to(self.time_proj.weight.dtype)))
-        rows: Tensor = projected.unflatten(-1, (6, -1)).float()
+        dtype = self.time_proj.weight.dtype
+        projected = row_by_row(lambda row: self.time_proj(functional.silu(row.to(dtype))), time)
+        rows: Tensor = projected.view(*projected.shape[:-1], 6, -1).float()
         return rows
 
 
@@ -77,3 +78,14 @@ def sinusoid(timestep: Tensor, channels: int) -> Tensor:
     steps = torch.arange(half, dtype=torch.float32, device=timestep.device)
     angles = timestep.float()[:, None] * torch.exp(steps * (-math.log(10000.0) / half))
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+def row_by_row(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+    """`function` of [B, …], one row at a time where a row would otherwise depend on how many there are.
+
+    On a CPU a small matrix product, of one to three vectors above all, is summed in another order than a larger one;
+    all others of the model are large enough. Without gradients only: training has no use for it.
+    """
+    if len(batch) == 1 or batch.device.type != "cpu" or torch.is_grad_enabled():
+        return function(batch)
+    return torch.cat([function(row) for row in torch.split(batch, 1)])

@@ -10,6 +10,7 @@ N noisy tokens, D width, A action channels.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, overload
 
 import torch
@@ -20,12 +21,15 @@ from helios_world.memory import HistoryLayout, HistoryViews
 from helios_world.model.block import Block, Stream
 from helios_world.model.cache import HistoryCache, TextCache, draws_of
 from helios_world.model.config import TransformerConfig
-from helios_world.model.embeddings import ActionEmbedder, ConditionEmbedder
+from helios_world.model.embeddings import ActionEmbedder, ConditionEmbedder, row_by_row
 from helios_world.model.patch import HistoryPatchEmbedding, PatchEmbedding, unpatchify
 from helios_world.model.rope import Positions
 
 # Rounding these to bfloat16 shows in the frames; the published weights keep them in float32 too.
 KEPT_IN_FLOAT32 = ("time_embedder", "action_embedder", "scale_shift_table", "norm2", "history_key_scale")
+
+Walk = Callable[[Sequence[Block]], Iterator[Block]]
+"""Hands out the blocks one by one; a block is used until the next one is asked for, and not afterwards."""
 
 
 class OutputNorm(nn.Module):
@@ -43,7 +47,11 @@ class OutputNorm(nn.Module):
 
 
 class HeliosTransformer(nn.Module):
-    """Predicts the flow-matching velocity of a chunk of latents, given what came before."""
+    """Predicts the flow-matching velocity of a chunk of latents, given what came before.
+
+    `walk` is how every computation goes over the blocks. It may be replaced by one that fetches the weights
+    of a block just before the block is handed out.
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -61,6 +69,7 @@ class HeliosTransformer(nn.Module):
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.num_layers)])
         self.norm_out = OutputNorm(config)
         self.proj_out = nn.Linear(width, config.out_channels * math.prod(config.patch_size))
+        self.walk: Walk = iter
 
     @property
     def dtype(self) -> torch.dtype:
@@ -114,12 +123,11 @@ class HeliosTransformer(nn.Module):
         self._check_split()
         time = self.condition_embedder.time(torch.zeros(1, device=history.short.device))
         stream = self._past(history, layout, time.unsqueeze(1))
-        first, *later = self._blocks()
-        pairs = [first.history_key_value(stream)]
-        for previous, block in zip([first, *later], later, strict=False):
-            tokens = previous.advance_history(stream, pairs[-1])
-            stream = Stream(tokens, stream.rows, stream.rotation)
+        pairs = []
+        for number, block in enumerate(self._blocks(), start=1):
             pairs.append(block.history_key_value(stream))
+            if number < len(self.blocks):
+                stream = Stream(block.advance_history(stream, pairs[-1]), stream.rows, stream.rotation)
         return HistoryCache(keys=tuple(key for key, _ in pairs), values=tuple(value for _, value in pairs))
 
     @overload
@@ -181,8 +189,8 @@ class HeliosTransformer(nn.Module):
             parameter.data = parameter.data.to(torch.float32 if exact else dtype)
         return self
 
-    def _blocks(self) -> list[Block]:
-        return [block for block in self.blocks if isinstance(block, Block)]
+    def _blocks(self) -> Iterator[Block]:
+        return self.walk([block for block in self.blocks if isinstance(block, Block)])
 
     def _time(self, noisy: Tensor, timestep: Tensor, actions: Tensor | None) -> Tensor:
         batch, _, frames, _, _ = noisy.shape
@@ -197,7 +205,7 @@ class HeliosTransformer(nn.Module):
         if actions.shape[1:] != wanted:
             raise ValueError(f"actions have the shape {list(actions.shape)}, wanted is [{batch}, *{list(wanted)}]")
         with torch.autocast(actions.device.type, enabled=False):
-            moved: Tensor = self.action_embedder(actions)
+            moved = row_by_row(self.action_embedder, actions)
         return time + draws_of(moved, batch)
 
     def _history_time(self, timestep: Tensor) -> Tensor:
@@ -209,7 +217,7 @@ class HeliosTransformer(nn.Module):
         if t != layout.chunk:
             raise ValueError(f"noisy has {noisy.shape[2]} latent frames, the layout's chunk {layout.chunk}")
         rotation = self.positions.noisy(layout, height, width, noisy.device)
-        tokens = self.patch_embedding(noisy).to(self.dtype)
+        tokens = row_by_row(self.patch_embedding, noisy).to(self.dtype)
         return Stream(tokens, self.condition_embedder.modulation(time), rotation)
 
     def _history_stream(
@@ -224,9 +232,9 @@ class HeliosTransformer(nn.Module):
         if not self.config.has_multi_term_memory_patch:
             raise ValueError("this model takes no history: its has_multi_term_memory_patch is false")
         parts = (
-            self.patch_long(history.long),
-            self.patch_mid(history.mid),
-            self.patch_short(torch.cat((history.anchor, history.short), dim=2)),
+            row_by_row(self.patch_long, history.long),
+            row_by_row(self.patch_mid, history.mid),
+            row_by_row(self.patch_short, torch.cat((history.anchor, history.short), dim=2)),
         )
         tokens = torch.cat(parts, dim=1).to(self.dtype)
         _, height, width = self._grid(history.short)
