@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from torch import Tensor
 
 from helios_world import arguments
 from helios_world.conditioning.prompt import PromptTrack
-from helios_world.dreamer import Dreamer, Request
+from helios_world.conditioning.steering import mix
+from helios_world.dreamer import SCHEMA, Dreamer, ManyDreamer, Mixture, Request
 from helios_world.errors import HeliosError, SnapshotError, StateError
 from helios_world.memory import HistoryViews, RollingMemory
 from helios_world.model import HistoryCache
-from helios_world.resize import fit
 from helios_world.snapshot import Snapshot
-from helios_world.spec import NO_ACTION, Action, Chunk, Frames, Timing, World, WorldSpec
-
-SCHEMA = 1
-"""Of the snapshots. It goes up whenever the same snapshot, or the same seed, would give other frames."""
+from helios_world.spec import NO_ACTION, Action, Chunk, Frames, Start, Timing, World, WorldSpec
 
 
 @dataclass(frozen=True)
 class _Session:
-    """Everything but the memory: which chunk is the present one, and what it was made with."""
+    """Everything but the memory: which chunk is the present one, and what it was made with.
+
+    Args:
+        steer: the words that the actions became, with a cross-fade of their own; None for trained actions.
+    """
 
     seed: int
     index: int
     track: PromptTrack
     action: Action
-
-    def next(self, action: Action, prompt: str | None) -> _Session:
-        return _Session(self.seed, self.index + 1, self.track.next(prompt), action)
+    steer: PromptTrack | None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -42,12 +40,37 @@ class _Session:
             "index": self.index,
             "prompt": self.track.to_dict(),
             "action": self.action.to_dict(),
+            "steer": None if self.steer is None else self.steer.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> _Session:
         track, action = PromptTrack.from_dict(data["prompt"]), Action.from_dict(data["action"])
-        return cls(arguments.check_seed(data["seed"]), int(data["index"]), track, action)
+        steer = data.get("steer")
+        words = None if steer is None else PromptTrack.from_dict(steer)
+        return cls(arguments.check_seed(data["seed"]), int(data["index"]), track, action, words)
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A chunk that is about to be made. Nothing of its world has changed yet.
+
+    Args:
+        session: what the world will be once the chunk is there.
+        request: what is asked of the dreamer.
+        memory: what the chunk continues, and is added to.
+        ahead: the memory's encoding where there is one already.
+    """
+
+    session: _Session
+    request: Request
+    memory: RollingMemory
+    ahead: HistoryCache | None
+
+    @property
+    def previous(self) -> Tensor | None:
+        """The latent before the chunk, [1, C, 1, h, w]; None at the very start."""
+        return self.memory.views().short[:, :, -1:] if self.memory.count else None
 
 
 class DreamWorld(World):
@@ -58,9 +81,6 @@ class DreamWorld(World):
     """
 
     def __init__(self, dreamer: Dreamer) -> None:
-        world, codec = dreamer.checkpoint.world, dreamer.checkpoint.codec.config
-        identity = f"{SCHEMA} {dreamer.checkpoint.digest} {dreamer.compute.label}"
-        self._spec = world.spec(hashlib.sha256(identity.encode()).hexdigest(), codec.temporal)
         self._dreamer = dreamer
         self._memory = dreamer.memory()
         self._session: _Session | None = None
@@ -69,7 +89,7 @@ class DreamWorld(World):
 
     @property
     def spec(self) -> WorldSpec:
-        return self._spec
+        return self._dreamer.spec
 
     @property
     def dreamer(self) -> Dreamer:
@@ -87,30 +107,60 @@ class DreamWorld(World):
         self._require_open()
         arguments.check_start(image, video)
         seed = arguments.check_seed(seed)
-        given = self._given(image, video)
-        text = arguments.first_prompt(self.spec, seed, prompt, given is not None)
-        session = _Session(seed, 0, PromptTrack.begin(text, self.spec.blend), NO_ACTION)
-        sampling = self._dreamer.checkpoint.world.sampling
-        sigmas = sampling.first_sigmas if given is None else sampling.sigmas
+        start: Start = "image" if image is not None else "prompt" if video is None else "video"
+        text = arguments.first_prompt(self.spec, seed, prompt, start != "prompt")
+        session = self._begin(seed, text)
         with self._dreamer.compute.running():
             began = time.perf_counter()
-            memory = self._remember(given)
-            encode = _since(began)
-            return self._advance(session, memory, NO_ACTION, sigmas, encode)
+            memory = self._dreamer.remember(seed, image, video)
+            return self._make(self._draft(session, memory, NO_ACTION, start), _since(began))
 
     def step(self, action: Action | None = None, prompt: str | None = None) -> Chunk:
-        before = self._present()
-        checked = self.spec.actions.check(action or NO_ACTION)
-        session = before.next(checked, prompt)
-        sigmas = self._dreamer.checkpoint.world.sampling.sigmas
+        draft = self.draft(action, prompt)
         with self._dreamer.compute.running():
-            return self._advance(session, self._memory, before.action, sigmas)
+            return self._make(draft)
 
     def prepare(self) -> None:
         self._present()
-        if self._dreamer.looks_ahead and self._ahead is None:
+        memory = self.unprepared()
+        if memory is not None:
             with self._dreamer.compute.running():
-                self._ahead = self._dreamer.encode_history(self._memory)
+                self.prepared(self._dreamer.encode_history(memory))
+
+    @property
+    def company(self) -> ManyDreamer | None:
+        """The dreamer, if it makes the chunks of several worlds in one pass. See `helios_world.batch`."""
+        return self._dreamer if isinstance(self._dreamer, ManyDreamer) else None
+
+    def draft(self, action: Action | None = None, prompt: str | None = None) -> Draft:
+        """What step() is to make; what a wrong input raises it raises here."""
+        before = self._present()
+        checked = self.spec.actions.check(action or NO_ACTION)
+        return self._draft(self._next(before, checked, prompt), self._memory, before.action, None, self._ahead)
+
+    def finish(self, draft: Draft, latents: Tensor, frames: Frames, timing: Timing) -> Chunk:
+        """Take what was made of the latest draft, while `compute.running()`.
+
+        All of the state changes here, so that whatever fails before leaves it as it was.
+        """
+        session = draft.session
+        self._dreamer.keep(draft.memory, latents, session.index)
+        self._session, self._memory, self._ahead = session, draft.memory, None
+        first = session.index * self.spec.frames_per_chunk
+        return Chunk(frames, session.index, first, session.action, draft.request.words, timing)
+
+    def unprepared(self) -> RollingMemory | None:
+        """What prepare() is to encode; None if there is nothing to do, or the world has not begun."""
+        waits = self._dreamer.looks_ahead and self._session is not None and self._ahead is None
+        return self._memory if waits else None
+
+    def prepared(self, ahead: HistoryCache) -> None:
+        """Take the encoding of the present memory."""
+        self._ahead = ahead
+
+    def sibling(self) -> DreamWorld:
+        """Another world of the same dreamer, which has not begun."""
+        return DreamWorld(self._dreamer)
 
     def snapshot(self) -> Snapshot:
         session = self._present()
@@ -130,7 +180,7 @@ class DreamWorld(World):
         self._session, self._memory, self._ahead = session, memory, None
 
     def fork(self) -> DreamWorld:
-        twin = DreamWorld(self._dreamer)
+        twin = self.sibling()
         twin.restore(self.snapshot())
         return twin
 
@@ -148,59 +198,49 @@ class DreamWorld(World):
             raise StateError("the world has not begun; call reset() first")
         return self._session
 
-    def _given(self, image: Frames | None, video: Frames | None) -> Frames | None:
-        """The frames that the session begins with, in the world's size and in whole latents; None for none."""
-        height, width = self.spec.height, self.spec.width
-        group = self._dreamer.checkpoint.codec.config.temporal
-        if image is not None:
-            return np.repeat(fit(arguments.check_image(image), height, width)[None], group, axis=0)
-        if video is None:
-            return None
-        whole = arguments.check_video(video, group)[len(video) % group :]
-        return fit(_ends(whole, group, self._dreamer.layout.length), height, width)
+    def _begin(self, seed: int, prompt: str) -> _Session:
+        track = PromptTrack.begin(prompt, self.spec.blend, fade=self.spec.fade)
+        steering = self._dreamer.steering
+        steer = None if steering is None else PromptTrack.begin(steering.phrase(NO_ACTION), steering.blend)
+        return _Session(seed, 0, track, NO_ACTION, steer)
 
-    def _remember(self, given: Frames | None) -> RollingMemory:
-        memory = self._dreamer.memory()
-        if given is not None:
-            memory.append(self._dreamer.encode(given))
-        return memory
+    def _next(self, before: _Session, action: Action, prompt: str | None) -> _Session:
+        steering = self._dreamer.steering
+        steer = None if steering is None or before.steer is None else before.steer.next(steering.phrase(action))
+        return _Session(before.seed, before.index + 1, before.track.next(prompt), action, steer)
 
-    def _advance(
+    def _words(self, session: _Session) -> Mixture:
+        """The prompts of the present chunk with their shares, and what the action adds to them."""
+        steering = self._dreamer.steering
+        if steering is None or session.steer is None:
+            return session.track.weights()
+        return mix(session.track.weights(), session.steer.weights(), steering.compose)
+
+    def _draft(
         self,
         session: _Session,
         memory: RollingMemory,
         before: Action,
-        sigmas: tuple[float, ...],
-        encode: float = 0.0,
-    ) -> Chunk:
-        """Make a chunk. The state changes at the end only, so that whatever fails leaves it as it was."""
-        began = time.perf_counter()
-        dreamer, words = self._dreamer, session.track.weights()
-        request = Request(session.seed, session.index, words, before, session.action, sigmas)
-        past = self._past(memory)
+        start: Start | None = None,
+        ahead: HistoryCache | None = None,
+    ) -> Draft:
+        request = Request(session.seed, session.index, self._words(session), before, session.action, start)
+        return Draft(session, request, memory, ahead)
+
+    def _make(self, draft: Draft, encode: float = 0.0) -> Chunk:
+        began, dreamer = time.perf_counter(), self._dreamer
+        past = self._past(draft)
         encoded = encode + _since(began)
-        latents, denoise = dreamer.sample(request, past)
+        latents, denoise = dreamer.sample(draft.request, past)
         decoding = time.perf_counter()
-        frames = dreamer.decode(latents, memory.views().short[:, :, -1:] if memory.count else None)
-        timing = Timing(encoded, (denoise,), _since(decoding), encode + _since(began))
-        memory.append(latents)
-        self._session, self._memory, self._ahead = session, memory, None
-        first = session.index * self.spec.frames_per_chunk
-        return Chunk(frames, session.index, first, session.action, words, timing)
+        frames = dreamer.decode(latents, draft.previous)
+        timing = Timing(encoded, denoise, _since(decoding), encode + _since(began))
+        return self.finish(draft, latents, frames, timing)
 
-    def _past(self, memory: RollingMemory) -> HistoryCache | HistoryViews:
+    def _past(self, draft: Draft) -> HistoryCache | HistoryViews:
         if not self._dreamer.looks_ahead:
-            return memory.views()
-        if self._ahead is not None and memory is self._memory:
-            return self._ahead
-        return self._dreamer.encode_history(memory)
-
-
-def _ends(frames: Frames, group: int, length: int) -> Frames:
-    """Of a long video, the frames of the first latent, for the anchor, and of the last `length` ones."""
-    if len(frames) <= group * (length + 1):
-        return frames
-    return np.concatenate([frames[:group], frames[-group * length :]])
+            return draft.memory.views()
+        return self._dreamer.encode_history(draft.memory) if draft.ahead is None else draft.ahead
 
 
 def _since(began: float) -> float:

@@ -6,6 +6,7 @@ HeliosError
 ├── FrameError         (ValueError)   an image or a video of the wrong shape or type
 ├── StateError         (RuntimeError) a call out of order, for example step() before reset()
 ├── SnapshotError      (ValueError)   bytes that are no snapshot, or one of another world
+├── OptionError        (ValueError)   a choice that cannot be made when a world is opened
 ├── CheckpointError    (ValueError)   a checkpoint folder that is incomplete or inconsistent
 ├── RecordingError     (ValueError)   a recording that cannot be read or does not match
 └── DependencyError    (ImportError)  an optional package is missing; the message has the pip command
@@ -53,6 +54,12 @@ class SnapshotError(HeliosError, ValueError):
     """Bytes that are no snapshot, or a snapshot of another world."""
 
     code = "snapshot"
+
+
+class OptionError(HeliosError, ValueError):
+    """A choice that cannot be made when a world is opened."""
+
+    code = "option"
 
 
 class CheckpointError(HeliosError, ValueError):

@@ -5,7 +5,7 @@ Shapes: B batch, C latent channels, F latent frames, h w latent height and width
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,15 @@ class HistoryViews:
     long: Tensor
     mid: Tensor
     short: Tensor
+
+
+def join_views(views: Sequence[HistoryViews]) -> HistoryViews:
+    """One history of all their rows, in their order. A copy, unless there is only one."""
+    first, *others = views
+    if not others:
+        return first
+    parts = ([view.anchor, view.long, view.mid, view.short] for view in views)
+    return HistoryViews(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 class RollingMemory:

@@ -18,10 +18,14 @@ import numpy.typing as npt
 from helios_world.errors import ActionError
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from helios_world.options import LoadOptions
     from helios_world.snapshot import Snapshot
 
 Frames = npt.NDArray[np.uint8]
 Start = Literal["prompt", "image", "video"]
+Fade = Literal["early", "late"]
 
 STANDARD_BUTTONS = (
     "forward",
@@ -171,6 +175,8 @@ class WorldSpec:
         fingerprint: identifies weights and settings; equal fingerprints give equal frames on one machine.
         memory: the rolling memory's layout, None for a world that has none.
         starts: what reset() can begin from; any other start is a FrameError.
+        fade: the share of a changed prompt in the n-th chunk, the change being made with the first. "early" is n/blend,
+            "late" (n - 1)/(blend - 1): nothing of it in the first chunk. With a blend of 1 both are at once.
     """
 
     name: str
@@ -184,6 +190,7 @@ class WorldSpec:
     fingerprint: str
     memory: MemoryLayout | None = None
     starts: tuple[Start, ...] = ("prompt", "image", "video")
+    fade: Fade = "early"
 
     @property
     def chunk_seconds(self) -> float:
@@ -252,12 +259,7 @@ class World(Protocol):
         ...
 
     def reset(
-        self,
-        *,
-        seed: int = 0,
-        prompt: str | None = None,
-        image: Frames | None = None,
-        video: Frames | None = None,
+        self, *, seed: int = 0, prompt: str | None = None, image: Frames | None = None, video: Frames | None = None
     ) -> Chunk:
         """Begin anew and return the first chunk, made with no action.
 
@@ -301,6 +303,7 @@ class World(Protocol):
         device: str = "auto",
         dtype: str = "auto",
         threads: int = 1,
+        **options: Unpack[LoadOptions],
     ) -> World:
         """Open a world by a preset's name ("nano", "lands") or by the path of a checkpoint folder.
 
@@ -308,7 +311,9 @@ class World(Protocol):
             device: "auto", "cpu", "cuda", "cuda:1", …
             dtype: "auto", "float32" or "bfloat16".
             threads: compute threads on a CPU. One is steady; more are faster on a quiet machine.
+            options: for official Helios checkpoints, such as height, width, steps, guidance or offload;
+                `helios_world.options.Options` lists them.
         """
         from helios_world.world import load
 
-        return load(name, device=device, dtype=dtype, threads=threads)
+        return load(name, device=device, dtype=dtype, threads=threads, options=options)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from helios_world import arguments
 from helios_world.checkpoint import load_checkpoint
 from helios_world.compute import Compute
 from helios_world.dream import DreamWorld
-from helios_world.dreamer import Dreamer, Request
+from helios_world.dreamer import Request
+from helios_world.native import NativeDreamer
 from helios_world.errors import CheckpointError, FrameError, SnapshotError
 from helios_world.model import HistoryCache
 from helios_world.recording import RecordingWorld, read_log, verify
@@ -45,13 +47,13 @@ def _same(left: Chunk, right: Chunk) -> bool:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_dream_keeps_the_contract(tiny: Path, dtype: str) -> None:
     checkpoint = load_checkpoint(tiny, torch.device("cpu"), getattr(torch, dtype))
-    dreamer = Dreamer(checkpoint, Compute.choose("cpu", dtype))
+    dreamer = NativeDreamer(checkpoint, Compute.choose("cpu", dtype))
     check_world(lambda: DreamWorld(dreamer))
 
 
 def test_a_model_that_cannot_look_ahead_keeps_the_contract(make_tiny: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_tiny(tmp_path, restrict_self_attn=False)
-    dreamer = Dreamer(load_checkpoint(folder, torch.device("cpu"), torch.float32), Compute.choose("cpu", "float32"))
+    dreamer = NativeDreamer(load_checkpoint(folder, torch.device("cpu"), torch.float32), Compute.choose("cpu", "float32"))
     assert not dreamer.looks_ahead
     check_world(lambda: DreamWorld(dreamer))
 
@@ -141,18 +143,26 @@ def test_pictures_bring_no_words_unless_given(world: DreamWorld) -> None:
 
 def test_more_noise_levels_for_the_first_chunk_of_words(world: DreamWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Request] = []
-    sample = world.dreamer.sample
+    passes: list[int] = []
+    sample, denoise = world.dreamer.sample, world.dreamer.checkpoint.transformer.denoise
 
-    def listen(request: Request, past: HistoryCache) -> tuple[torch.Tensor, float]:
+    def listen(request: Request, past: HistoryCache) -> tuple[torch.Tensor, tuple[float, ...]]:
         asked.append(request)
+        passes.append(0)
         return sample(request, past)
 
+    def count(*arguments: Any) -> torch.Tensor:
+        passes[-1] += 1
+        return denoise(*arguments)
+
     monkeypatch.setattr(world.dreamer, "sample", listen)
+    monkeypatch.setattr(world.dreamer.checkpoint.transformer, "denoise", count)
     world.reset()
     world.step(FORWARD)
     world.step()
     world.reset(image=FILM[0])
-    assert [len(request.sigmas) for request in asked] == [4, 3, 3, 3]
+    assert passes == [3, 2, 2, 2]
+    assert [request.start for request in asked] == ["prompt", None, None, "image"]
     assert [request.before for request in asked] == [NO_ACTION, NO_ACTION, FORWARD, NO_ACTION]
     assert [request.index for request in asked] == [0, 1, 2, 0]
 

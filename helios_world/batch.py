@@ -1,0 +1,207 @@
+"""Several worlds at once. Those that share a model are stepped in one pass of it. Importing this loads no torch.
+
+>>> begin = opener("nano")
+>>> worlds = [begin() for _ in range(8)]
+>>> chunks = step_together(worlds, actions, [None] * 8)
+
+The chunks are those that the worlds would make one by one: the same bytes on x86 processors, elsewhere as close as
+`ManyDreamer.sample_many` says. Each `Timing` is that of the pass, because that is how long the world had to wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from helios_world.spec import Action, Chunk, Frames, Timing, World
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from typing_extensions import Unpack
+
+    from helios_world.dream import Draft
+    from helios_world.dreamer import ManyDreamer
+    from helios_world.memory import HistoryViews, RollingMemory
+    from helios_world.model import HistoryCache
+    from helios_world.options import LoadOptions
+
+Made = tuple["Tensor", Frames, Timing]
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Sociable(World, Protocol):
+    """A world whose step can be taken apart, as `helios_world.dream.DreamWorld` defines it."""
+
+    @property
+    def company(self) -> ManyDreamer | None: ...
+
+    def draft(self, action: Action | None = None, prompt: str | None = None) -> Draft: ...
+
+    def finish(self, draft: Draft, latents: Tensor, frames: Frames, timing: Timing) -> Chunk: ...
+
+    def unprepared(self) -> RollingMemory | None: ...
+
+    def prepared(self, ahead: HistoryCache) -> None: ...
+
+    def sibling(self) -> World: ...
+
+
+def opener(
+    name: str, *, device: str = "auto", dtype: str = "auto", threads: int = 1, **options: Unpack[LoadOptions]
+) -> Callable[[], World]:
+    """A function that opens one world again and again; weights are read once and shared.
+
+    Takes and raises what World.load does.
+    """
+    first = World.load(name, device=device, dtype=dtype, threads=threads, **options)
+    if isinstance(first, Sociable):
+        return first.sibling
+    return lambda: World.load(name, device=device, dtype=dtype, threads=threads, **options)
+
+
+def step_together(
+    worlds: Sequence[World], actions: Sequence[Action | None], prompts: Sequence[str | None]
+) -> list[Chunk | Exception]:
+    """Step every world; those of one model in one pass, all others one after the other.
+
+    Whatever goes wrong in a world is returned in its place, leaves that world as it was, and is nothing to the others.
+
+    Raises:
+        ValueError: not as many actions or prompts as worlds, or a world twice.
+    """
+    _check_distinct(worlds, actions, prompts)
+    chunks: dict[int, Chunk | Exception] = {}
+    for members in groups(worlds):
+        present = [worlds[member] for member in members]
+        asked = [(actions[member], prompts[member]) for member in members]
+        chunks.update(zip(members, _step_group(present, asked), strict=True))
+    return [chunks[number] for number in range(len(worlds))]
+
+
+def prepare_together(worlds: Sequence[World]) -> list[Exception | None]:
+    """Prepare every world, as `step_together` steps them; for each what went wrong, None for nothing.
+
+    Raises:
+        ValueError: a world twice.
+    """
+    _check_distinct(worlds)
+    failures: dict[int, Exception | None] = {}
+    for members in groups(worlds):
+        failures.update(zip(members, _prepare_group([worlds[member] for member in members]), strict=True))
+    return [failures[number] for number in range(len(worlds))]
+
+
+def groups(worlds: Sequence[World]) -> list[list[int]]:
+    """The numbers of the worlds that can go together, each number once."""
+    found: dict[int, list[int]] = {}
+    for number, world in enumerate(worlds):
+        company = world.company if isinstance(world, Sociable) else None
+        found.setdefault(id(world if company is None else company), []).append(number)
+    return list(found.values())
+
+
+def _step_group(worlds: list[World], asked: list[tuple[Action | None, str | None]]) -> list[Chunk | Exception]:
+    social = _together(worlds)
+    if not social:
+        return [_attempt(world.step, *given) for world, given in zip(worlds, asked, strict=True)]
+    company = _company(social)
+    drafts = [_attempt(world.draft, *given) for world, given in zip(social, asked, strict=True)]
+    with company.compute.running():
+        made = iter(_make_each([draft for draft in drafts if not isinstance(draft, Exception)], company))
+        return [
+            draft if isinstance(draft, Exception) else _finish(world, draft, next(made))
+            for world, draft in zip(social, drafts, strict=True)
+        ]
+
+
+def _finish(world: Sociable, draft: Draft, made: Made | Exception) -> Chunk | Exception:
+    return made if isinstance(made, Exception) else _attempt(world.finish, draft, *made)
+
+
+def _make_each(drafts: list[Draft], company: ManyDreamer) -> list[Made | Exception]:
+    """In one pass; where that fails, for want of memory or because of one draft, in two of half as many, and so on."""
+    if not drafts:
+        return []
+    try:
+        return [*_make(drafts, company)]
+    except Exception as error:
+        if len(drafts) == 1:
+            return [error]
+        _log.warning("a pass for %d worlds failed and is halved: %r", len(drafts), error)
+    # Out here the error is gone, and with it whatever of the failed pass it kept alive.
+    half = len(drafts) // 2
+    return _make_each(drafts[:half], company) + _make_each(drafts[half:], company)
+
+
+def _make(drafts: list[Draft], company: ManyDreamer) -> list[Made]:
+    began = time.perf_counter()
+    pasts = _pasts(drafts, company)
+    encode = _since(began)
+    sampled = company.sample_many([draft.request for draft in drafts], pasts)
+    decoding = time.perf_counter()
+    frames = company.decode_many([latents for latents, _ in sampled], [draft.previous for draft in drafts])
+    decode, total = _since(decoding), _since(began)
+    return [
+        (latents, shown, Timing(encode, denoise, decode, total))
+        for (latents, denoise), shown in zip(sampled, frames, strict=True)
+    ]
+
+
+def _pasts(drafts: list[Draft], company: ManyDreamer) -> list[HistoryCache | HistoryViews]:
+    if not company.looks_ahead:
+        return [draft.memory.views() for draft in drafts]
+    missing = [draft.memory for draft in drafts if draft.ahead is None]
+    encoded = iter(company.encode_histories(missing) if missing else ())
+    return [next(encoded) if draft.ahead is None else draft.ahead for draft in drafts]
+
+
+def _prepare_group(worlds: list[World]) -> list[Exception | None]:
+    failure = _attempt(_prepare_many, _together(worlds))
+    if isinstance(failure, Exception):
+        _log.warning("%d worlds could not be prepared in one pass: %r", len(worlds), failure)
+    # Does nothing where it is done, and tells each world's own error.
+    return [_attempt(world.prepare) for world in worlds]
+
+
+def _prepare_many(worlds: list[Sociable]) -> None:
+    waiting = [(world, memory) for world in worlds if (memory := world.unprepared()) is not None]
+    if len(waiting) < 2:
+        return
+    company = _company(worlds)
+    with company.compute.running():
+        encoded = company.encode_histories([memory for _, memory in waiting])
+    for (world, _), ahead in zip(waiting, encoded, strict=True):
+        world.prepared(ahead)
+
+
+def _together(worlds: list[World]) -> list[Sociable]:
+    """The worlds of a group that are more than one; none if there is only one, or one that goes alone."""
+    return [world for world in worlds if isinstance(world, Sociable)] if len(worlds) > 1 else []
+
+
+def _company(worlds: list[Sociable]) -> ManyDreamer:
+    company = worlds[0].company
+    assert company is not None
+    return company
+
+
+def _attempt(call: Callable[..., T], *given: Any) -> T | Exception:
+    try:
+        return call(*given)
+    except Exception as error:
+        return error
+
+
+def _since(began: float) -> float:
+    return 1e3 * (time.perf_counter() - began)
+
+
+def _check_distinct(worlds: Sequence[World], *inputs: Sequence[object]) -> None:
+    if any(len(given) != len(worlds) for given in inputs):
+        raise ValueError(f"{len(worlds)} worlds, but {[len(given) for given in inputs]} actions and prompts")
+    if len({id(world) for world in worlds}) < len(worlds):
+        raise ValueError("a world is given twice; it can make only one step at a time")

@@ -1,0 +1,198 @@
+"""Worlds with trained controls: a checkpoint folder of our own format, put together. Holds nothing of any session.
+
+Shapes: C latent channels, F latent frames, h w latent height and width, T frames, H W pixels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from helios_world import arguments
+from helios_world.checkpoint import Checkpoint
+from helios_world.compute import Compute
+from helios_world.dreamer import Mixture, Request, fingerprint
+from helios_world.memory import HistoryViews, RollingMemory, join_views
+from helios_world.model import HistoryCache, TextCache
+from helios_world.model.cache import cache_rows, join_caches
+from helios_world.resize import fit
+from helios_world.sampling.flow import euler_step
+from helios_world.sampling.noise import chunk_noise
+from helios_world.spec import Frames
+
+TIMESTEPS = 1000.0
+"""The model's timestep is the noise level times this."""
+KEPT_PROMPTS = 32
+"""Embedded prompts, and mixtures of them, that are remembered."""
+
+
+class NativeDreamer:
+    """The parts of a checkpoint, put together."""
+
+    steering = None
+
+    def __init__(self, checkpoint: Checkpoint, compute: Compute) -> None:
+        temporal = checkpoint.codec.config.temporal
+        self.checkpoint = checkpoint
+        self.compute = compute
+        self.spec = checkpoint.world.spec(fingerprint(checkpoint.digest, compute.label), temporal)
+        self.layout = checkpoint.world.layout(temporal)
+        self._controls = checkpoint.world.control_map()
+        self._embedding = lru_cache(KEPT_PROMPTS)(self._embed)
+        self._text = lru_cache(KEPT_PROMPTS)(self._mix)
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether the history can be encoded before the input is known."""
+        return not self.checkpoint.transformer.config.ties_to_history
+
+    def memory(self) -> RollingMemory:
+        """An empty memory of the right size."""
+        world, codec = self.checkpoint.world, self.checkpoint.codec.config
+        height, width = world.height // codec.spatial, world.width // codec.spatial
+        return RollingMemory(self.layout, codec.latent_channels, height, width, device=self.compute.device)
+
+    def remember(self, seed: int, image: Frames | None, video: Frames | None) -> RollingMemory:
+        """The memory that a session begins with; a picture counts as one latent's frames of standing still."""
+        memory, given = self.memory(), self._given(image, video)
+        if given is not None:
+            memory.append(self.encode(given))
+        return memory
+
+    def encode(self, frames: Frames) -> Tensor:
+        """Frames of the world's size, uint8 [T, H, W, 3], to latents [1, C, F, h, w]."""
+        return self.checkpoint.codec.encode(torch.tensor(frames, device=self.compute.device)[None])
+
+    def decode(self, latents: Tensor, previous: Tensor | None) -> Frames:
+        """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]; `previous` is the latent before them."""
+        frames: Frames = self.checkpoint.codec.decode(latents, previous)[0].cpu().numpy()
+        return frames
+
+    def decode_many(self, latents: Sequence[Tensor], previous: Sequence[Tensor | None]) -> list[Frames]:
+        """`decode` of each."""
+        if len(latents) == 1 or self._decodes_alone:
+            return [self.decode(*pair) for pair in zip(latents, previous, strict=True)]
+        before = [own[:, :, :1] if last is None else last for own, last in zip(latents, previous, strict=True)]
+        frames = self.checkpoint.codec.decode(torch.cat(list(latents)), torch.cat(before)).cpu().numpy()
+        # Copies, so that frames which are kept do not keep those of all others.
+        return [chunk.copy() for chunk in frames]
+
+    def encode_history(self, memory: RollingMemory) -> HistoryCache:
+        """What a step needs of the past, when `looks_ahead`."""
+        return self.checkpoint.transformer.encode_history(memory.views(), self.layout)
+
+    def encode_histories(self, memories: Sequence[RollingMemory]) -> list[HistoryCache]:
+        """`encode_history` of each."""
+        views = join_views([memory.views() for memory in memories])
+        return cache_rows(self.checkpoint.transformer.encode_history(views, self.layout))
+
+    def sample(self, request: Request, past: HistoryCache | HistoryViews) -> tuple[Tensor, tuple[float, ...]]:
+        """The chunk's latents, float32 [1, C, F, h, w], and the milliseconds that they took."""
+        return self.sample_many([request], [past])[0]
+
+    def sample_many(
+        self, requests: Sequence[Request], pasts: Sequence[HistoryCache | HistoryViews]
+    ) -> list[tuple[Tensor, tuple[float, ...]]]:
+        """`sample` of each, in one pass for all that go through the same noise levels.
+
+        Alone and together give the same bytes on x86 processors, where a matrix product sums every row in the same
+        order however many there are. Elsewhere, on a GPU above all, the last bits may differ: about 1e-5 in float32
+        and 1e-2 in bfloat16 of latents of about 1, after decoding one level of 255 and a few.
+        """
+        made: dict[int, tuple[Tensor, tuple[float, ...]]] = {}
+        for sigmas, members in self._by_schedule(requests).items():
+            began = time.perf_counter()
+            latents = self._denoise([requests[n] for n in members], [pasts[n] for n in members], sigmas)
+            self.compute.wait()
+            spent = (1e3 * (time.perf_counter() - began),)
+            made.update((member, (row, spent)) for member, row in zip(members, torch.split(latents, 1), strict=True))
+        return [made[number] for number in range(len(requests))]
+
+    def keep(self, memory: RollingMemory, latents: Tensor, index: int) -> None:
+        """Remember the latents of chunk `index`."""
+        memory.append(latents)
+
+    def _given(self, image: Frames | None, video: Frames | None) -> Frames | None:
+        """The frames that the session begins with, in the world's size and in whole latents; None for none."""
+        height, width = self.spec.height, self.spec.width
+        group = self.checkpoint.codec.config.temporal
+        if image is not None:
+            return np.repeat(fit(arguments.check_image(image), height, width)[None], group, axis=0)
+        if video is None:
+            return None
+        whole = arguments.check_video(video, group)[len(video) % group :]
+        return fit(_ends(whole, group, self.layout.length), height, width)
+
+    @property
+    def _decodes_alone(self) -> bool:
+        """Whether a convolution sums in another order for a batch: in float32 on a CPU, where a batch gains nothing."""
+        return self.compute.device.type == "cpu" and self.compute.dtype == torch.float32
+
+    def _by_schedule(self, requests: Sequence[Request]) -> dict[tuple[float, ...], list[int]]:
+        sampling = self.checkpoint.world.sampling
+        groups: dict[tuple[float, ...], list[int]] = {}
+        for number, request in enumerate(requests):
+            sigmas = sampling.first_sigmas if request.start == "prompt" else sampling.sigmas
+            groups.setdefault(sigmas, []).append(number)
+        return groups
+
+    def _denoise(
+        self, requests: Sequence[Request], pasts: Sequence[HistoryCache | HistoryViews], sigmas: tuple[float, ...]
+    ) -> Tensor:
+        velocity = self._velocity(requests, pasts)
+        latents = torch.cat([self._noise(request) for request in requests])
+        for sigma, following in pairwise(sigmas):
+            latents = euler_step(latents, velocity(latents, sigma).float(), sigma, following)
+        return latents
+
+    def _velocity(
+        self, requests: Sequence[Request], pasts: Sequence[HistoryCache | HistoryViews]
+    ) -> Callable[[Tensor, float], Tensor]:
+        """The model as a function of the latents [B, C, F, h, w] and the noise level, all else being given."""
+        transformer, layout, actions = self.checkpoint.transformer, self.layout, self._actions(requests)
+        mixtures, texts = zip(*(self._text(request.words) for request in requests), strict=True)
+        caches = [past for past in pasts if isinstance(past, HistoryCache)]
+        views = [past for past in pasts if isinstance(past, HistoryViews)]
+
+        def told(sigma: float) -> Tensor:
+            return torch.full((len(requests),), TIMESTEPS * sigma, device=self.compute.device)
+
+        if views:
+            mixture, history = torch.cat(mixtures), join_views(views)
+            return lambda latents, sigma: transformer(latents, told(sigma), mixture, history, layout, actions)
+        text, past = join_caches(texts), join_caches(caches)
+        return lambda latents, sigma: transformer.denoise(latents, told(sigma), text, past, layout, actions)
+
+    def _noise(self, request: Request) -> Tensor:
+        world, codec = self.checkpoint.world, self.checkpoint.codec.config
+        size = (world.height // codec.spatial, world.width // codec.spatial)
+        shape = (1, codec.latent_channels, self.layout.chunk, *size)
+        return chunk_noise(request.seed, request.index, shape, self.compute.device)
+
+    def _actions(self, requests: Sequence[Request]) -> Tensor | None:
+        if self.checkpoint.transformer.config.action_dim is None:
+            return None
+        rows = np.stack([self._controls.transition(request.before, request.action) for request in requests])
+        return torch.from_numpy(rows).to(self.compute.device)[:, None].expand(-1, self.layout.chunk, -1)
+
+    def _mix(self, words: Mixture) -> tuple[Tensor, TextCache]:
+        embeddings = [part.weight * self._embedding(part.text) for part in words]
+        mixture = torch.stack(embeddings).sum(0)
+        return mixture, self.checkpoint.transformer.embed_text(mixture)
+
+    def _embed(self, prompt: str) -> Tensor:
+        embedding: Tensor = self.checkpoint.text_encoder([prompt]).float()
+        return embedding
+
+
+def _ends(frames: Frames, group: int, length: int) -> Frames:
+    """Of a long video, the frames of the first latent, for the anchor, and of the last `length` ones."""
+    if len(frames) <= group * (length + 1):
+        return frames
+    return np.concatenate([frames[:group], frames[-group * length :]])

@@ -1,0 +1,1 @@
+"""The official Helios checkpoints: their folders, and the worlds made of them."""

@@ -1,0 +1,88 @@
+"""The transformer of an official checkpoint folder, read without a second copy in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from helios_world.model import HeliosTransformer
+from helios_world.model.transformer import KEPT_IN_FLOAT32
+from helios_world.official.fingerprint import fingerprint
+from helios_world.official.layout import OfficialFolder
+from helios_world.official.lora import Change, LoraChoice, changes
+from helios_world.official.names import MEMORY_PATCHES, modern_name
+from helios_world.official.weights import Stored, check, read, survey
+
+__all__ = ["LoraChoice", "fingerprint", "load_transformer"]
+
+
+def load_transformer(
+    folder: OfficialFolder,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    *,
+    loras: Sequence[LoraChoice] = (),
+    initialise_memory: bool = False,
+) -> HeliosTransformer:
+    """Build the transformer and fill it, one tensor after the other, each in its type and on its device at once.
+
+    All headers are checked before the first tensor is read.
+
+    Args:
+        dtype: of the weights, except for those that need float32 and get it.
+        loras: adapters to merge into the weights, in float32 and in this order.
+        initialise_memory: where the files have no embeddings of the history, as those of Wan, make them from the
+            one of the noisy latents, as the model's training began.
+
+    Raises:
+        CheckpointError: names the file and the key that is wrong or missing.
+    """
+    with torch.device("meta"):
+        model = HeliosTransformer(folder.transformer)
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    found = survey(folder.transformer_path, modern_name)
+    made = _absent_patches(found, shapes) if initialise_memory else set()
+    check(folder.transformer_path, found, {name: shape for name, shape in shapes.items() if name not in made})
+    merged = changes(loras, shapes)
+    for name, tensor in _tensors(found, made):
+        exact = any(part in KEPT_IN_FLOAT32 for part in name.split("."))
+        _put(model, name, _placed(tensor, merged.get(name, ()), device, torch.float32 if exact else dtype))
+    return model.eval()
+
+
+def _absent_patches(found: Mapping[str, Stored], shapes: Mapping[str, torch.Size]) -> set[str]:
+    return {name for name in shapes if name.split(".")[0] in MEMORY_PATCHES and name not in found}
+
+
+def _tensors(found: Mapping[str, Stored], made: set[str]) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in read(found):
+        yield name, tensor
+        module, _, leaf = name.partition(".")
+        if module == "patch_embedding":
+            for patch, times in MEMORY_PATCHES.items():
+                if f"{patch}.{leaf}" in made:
+                    yield f"{patch}.{leaf}", _spread(tensor.float(), times)
+
+
+def _spread(tensor: Tensor, times: int) -> Tensor:
+    """A bias as it is, a convolution as one that takes the mean over `times` as many frames, rows and columns."""
+    if tensor.dim() == 1:
+        return tensor
+    return tensor.repeat(1, 1, times, times, times) / times**3
+
+
+def _placed(tensor: Tensor, additions: Sequence[Change], device: torch.device | str, dtype: torch.dtype) -> Tensor:
+    if not additions:
+        # A copy even where nothing changes: the model must not lie in a file that somebody may write to.
+        return tensor.to(device, dtype, copy=True)
+    total = tensor.to(device, torch.float32)
+    for change in additions:
+        total = change.added_to(total)
+    return total.to(dtype)
+
+
+def _put(model: nn.Module, name: str, tensor: Tensor) -> None:
+    owner, _, leaf = name.rpartition(".")
+    setattr(model.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
