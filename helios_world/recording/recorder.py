@@ -13,7 +13,7 @@ import numpy as np
 
 from helios_world.errors import RecordingError, StateError
 from helios_world.recording.log import ChunkRecord, LogHeader, RestoreRecord, frames_digest
-from helios_world.recording.writer import RecordingWriter
+from helios_world.recording.writer import PATIENCE, RecordingWriter
 from helios_world.snapshot import Snapshot
 from helios_world.spec import Action, Chunk, Frames, World, WorldSpec
 
@@ -27,16 +27,22 @@ class RecordingWorld(World):
     Args:
         world: is recorded from its present state on. Closing the recording leaves it open, for its owner.
         path: of the video; the log gets the same name with .jsonl. Existing files are replaced.
+        frames: of the video at most, so that it can end within a chunk; the log has whole chunks.
+        patience: seconds that an encoder which cannot keep up holds up the world before the recording is given up;
+            None lets it take its time.
 
     Raises:
         RecordingError: the files cannot be opened.
     """
 
-    def __init__(self, world: World, path: str | Path) -> None:
+    def __init__(
+        self, world: World, path: str | Path, *, frames: int | None = None, patience: float | None = PATIENCE
+    ) -> None:
         self._world = world
         self._path = Path(path).with_suffix(".mp4")
         self._closed = False
-        self._writer = RecordingWriter(self._path, LogHeader(world.spec, self._path.name))
+        header = LogHeader(world.spec, self._path.name)
+        self._writer = RecordingWriter(self._path, header, frames=frames, patience=patience)
         try:
             present = world.snapshot()
         except StateError:

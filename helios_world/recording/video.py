@@ -105,25 +105,28 @@ class VideoWriter:
         return picture
 
 
-def read_video(path: str | Path, *, last: int | None = None) -> Frames:
-    """The frames of a video file, or its `last` ones, as uint8 [T, H, W, 3].
+def read_video(path: str | Path, *, first: int = 0, last: int | None = None) -> Frames:
+    """The frames of a video file, or its `first` and its `last` ones, as uint8 [T, H, W, 3].
+
+    A video that is no longer than both together comes whole; never is there more in memory than that.
 
     Raises:
         FrameError: the file has no frames that can be read.
     """
     av = _import_av()
+    begin: list[Frames] = []
     kept: deque[Frames] = deque(maxlen=last)
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
-                kept.append(frame.to_ndarray(format="rgb24"))
+                (begin if len(begin) < first else kept).append(frame.to_ndarray(format="rgb24"))
     except (OSError, IndexError, av.FFmpegError) as error:
         # A file that was cut breaks off with an error behind its last good frame.
-        if not kept:
+        if not (begin or kept):
             raise FrameError(f"no video can be read from {str(path)!r}: {error}") from error
-    if not kept:
+    if not (begin or kept):
         raise FrameError(f"{str(path)!r} has no video frames")
-    return np.stack(kept)
+    return np.stack([*begin, *kept])
 
 
 def _even(size: int) -> int:

@@ -12,19 +12,30 @@ from helios_world.errors import HeliosError, RecordingError
 from helios_world.recording.log import LogHeader, Record, line_of
 from helios_world.recording.video import VideoWriter
 from helios_world.snapshot import write_atomically
-from helios_world.spec import Frames
+from helios_world.spec import Frames, WorldSpec
 
 MOST_WAITING = 64
 """Chunks that may wait for the encoder."""
+MOST_BYTES = 256 << 20
+"""That they may take, but for two chunks, which may wait however large they are."""
 PATIENCE = 5.0
-"""Seconds that a full queue holds up the world before the recording is given up."""
+"""Seconds that a full queue holds up the world before the recording is given up, by default."""
 
 
 class RecordingWriter:
-    """Owns the video and the log. After the first error nothing more is written; `take_error` gives it."""
+    """Owns the video and the log. After the first error nothing more is written; `take_error` gives it.
 
-    def __init__(self, path: Path, header: LogHeader) -> None:
+    Args:
+        frames: of the video at most; None for all.
+        patience: seconds that a full queue holds up the world before the recording is given up, None for ever.
+    """
+
+    def __init__(
+        self, path: Path, header: LogHeader, *, frames: int | None = None, patience: float | None = PATIENCE
+    ) -> None:
         spec = header.spec
+        self._left = frames
+        self._patience = patience
         self._video = VideoWriter(path, fps=spec.fps, height=spec.height, width=spec.width)
         try:
             # Without a buffer of its own, a line is with the operating system once it is written.
@@ -34,7 +45,7 @@ class RecordingWriter:
             raise RecordingError(f"cannot write a log beside {str(path)!r}: {error}") from error
         self._error: HeliosError | None = None
         self._failed = threading.Event()
-        self._frames: queue.Queue[Frames | None] = queue.Queue(MOST_WAITING)
+        self._frames: queue.Queue[Frames | None] = queue.Queue(most_waiting(spec))
         self._thread = threading.Thread(target=self._encode, name="helios-recording", daemon=True)
         self._thread.start()
         self.record(header)
@@ -44,8 +55,12 @@ class RecordingWriter:
         self._attempt(lambda: self._append(line_of(entry)))
 
     def show(self, frames: Frames) -> None:
-        """Append frames, which nobody changes any more, to the video, soon."""
-        self._attempt(lambda: self._frames.put(frames, timeout=PATIENCE))
+        """Append frames, which nobody changes any more, to the video, soon; those beyond its length are left out."""
+        kept = frames if self._left is None else frames[: self._left]
+        if self._left is not None:
+            self._left -= len(kept)
+        if len(kept):
+            self._attempt(lambda: self._frames.put(kept, timeout=self._patience))
 
     def keep(self, path: Path, data: bytes) -> None:
         """Write a file beside the log, if it is not there."""
@@ -81,7 +96,7 @@ class RecordingWriter:
         except HeliosError as error:
             self._fail(error)
         except queue.Full:
-            self._fail(RecordingError(f"the encoder is {MOST_WAITING} chunks behind"))
+            self._fail(RecordingError(f"the encoder is {self._frames.maxsize} chunks behind"))
         except Exception as error:
             self._fail(RecordingError(f"the recording cannot be written: {error}"))
 
@@ -89,3 +104,9 @@ class RecordingWriter:
         if not self._failed.is_set():
             self._error = error
             self._failed.set()
+
+
+def most_waiting(spec: WorldSpec) -> int:
+    """How many chunks of a world may wait for the encoder."""
+    chunk = 3 * spec.frames_per_chunk * spec.height * spec.width
+    return max(2, min(MOST_WAITING, MOST_BYTES // chunk))

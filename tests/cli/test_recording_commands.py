@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from helios_runtime.cli.app import app
-from helios_runtime.cli.generate import chunk_count, frames_remembered, scripted
+from helios_runtime.cli.generate import frames_wanted, read_ends
+from helios_runtime.cli.inputs import ScriptedInputs
+from helios_runtime.cli.options import settings_of
 from helios_runtime.script import Script
 from helios_world.recording import read_log, read_video
-from helios_world.spec import MemoryLayout
 from helios_world.testing import PatternWorld
 
 SCRIPT = """\
@@ -50,7 +51,7 @@ def test_generate_writes_a_video_and_its_log(walk: Path) -> None:
 
 def test_a_script_is_felt_in_the_chunk_after_it() -> None:
     world = PatternWorld()
-    chunks = list(scripted(world, Script.parse(SCRIPT.splitlines()), 6, {"seed": 3}))
+    chunks = list(ScriptedInputs(Script.parse(SCRIPT.splitlines())).play(world, 6, {"seed": 3}))
     assert [sorted(chunk.action.buttons) for chunk in chunks] == [
         [],
         ["forward"],
@@ -133,14 +134,69 @@ def test_a_bad_script_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "c.mp4").exists()
 
 
-@pytest.mark.parametrize(("seconds", "chunks"), [(0.1, 1), (1 / 6, 1), (0.2, 2), (1.0, 6), (10.0, 60)])
-def test_length(seconds: float, chunks: int) -> None:
-    assert chunk_count(PatternWorld(), seconds) == chunks
+@pytest.mark.parametrize(("seconds", "frames"), [(0.1, 3), (1 / 6, 4), (0.2, 5), (1.0, 24), (10.0, 240), (None, 240)])
+def test_length(seconds: float | None, frames: int) -> None:
+    assert frames_wanted(PatternWorld().spec, seconds, None, ScriptedInputs(Script(()))) == frames
 
 
-def test_a_video_is_read_as_far_as_it_is_remembered() -> None:
-    spec = PatternWorld().spec
-    assert frames_remembered(spec) == spec.frames_per_chunk
-    remembering = {**spec.to_dict(), "memory": {"long": 16, "mid": 2, "short": 1, "latents_per_chunk": 1}}
-    assert frames_remembered(type(spec).from_dict(remembering)) == 80
-    assert MemoryLayout(**remembering["memory"]).long == 16
+@pytest.mark.parametrize("frames", [1, 3, 4, 5, 30])
+def test_a_video_has_exactly_the_frames_that_were_asked_for(tmp_path: Path, frames: int) -> None:
+    out = tmp_path / "exact.mp4"
+    assert run("generate", "pattern", "-o", out, "--frames", frames).exit_code == 0
+    assert len(read_video(out)) == frames
+    assert run("replay", out.with_suffix(".jsonl"), "--verify").exit_code == 0
+
+
+def test_the_actions_of_a_log_are_done_again(walk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "same.mp4"
+    result = run("generate", "pattern", "-o", out, "--actions", walk, "--seed", 1)
+    assert result.exit_code == 0, result.output
+    done = [(entry.action, entry.prompt) for entry in read_log(walk).records]
+    assert [(entry.action, entry.prompt) for entry in read_log(out).records][1:] == done[1:]
+    longer = run("generate", "pattern", "-o", out, "--actions", walk, "--frames", 4 * 9 + 1)
+    assert longer.exit_code == 0
+    assert read_log(out).chunks == 10
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seconds", "1", "--frames", "4"),
+        ("--script", "a", "--actions", "b"),
+        ("--set", "steps"),
+        ("--set", "=3"),
+        ("--frames", "0"),
+    ],
+)
+def test_requests_that_contradict_themselves(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert run("generate", "pattern", "-o", tmp_path / "no.mp4", *arguments).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_choice_that_the_world_does_not_have(tmp_path: Path) -> None:
+    result = run("generate", "pattern", "-o", tmp_path / "no.mp4", "--set", "guidance=3")
+    assert result.exit_code == 2
+    assert "'pattern' has nothing to choose; ['guidance']" in result.stderr
+
+
+def test_values_of_choices() -> None:
+    given = ["steps=1,1,1", "guidance=2.5", "vae-tiling=true", "negative_prompt=rain = bad", "offload=group", "fps=24"]
+    assert settings_of(given) == {
+        "steps": [1, 1, 1],
+        "guidance": 2.5,
+        "vae_tiling": True,
+        "negative_prompt": "rain = bad",
+        "offload": "group",
+        "fps": 24,
+    }
+
+
+def test_of_a_video_the_ends_are_read(walk: Path) -> None:
+    video, spec = walk.with_suffix(".mp4"), PatternWorld().spec
+    whole = read_video(video)
+    assert len(whole) == 36
+    assert np.array_equal(read_ends(video, spec), np.concatenate([whole[:4], whole[-4:]]))
+    remembering = {**spec.to_dict(), "memory": {"long": 2, "mid": 2, "short": 1, "latents_per_chunk": 2}}
+    ends = read_ends(video, type(spec).from_dict(remembering))
+    assert np.array_equal(ends, np.concatenate([whole[:4], whole[-12:]]))
+    assert np.array_equal(read_video(video, first=30, last=30), whole)

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from helios_runtime.cli.console import notes, print_json, progress
-from helios_runtime.cli.options import AsJson, Device, Prompt, Seed, WorldName, existing_file
+from helios_runtime.cli.inputs import Inputs, given_inputs
+from helios_runtime.cli.options import (
+    AsJson,
+    Device,
+    Dtype,
+    Prompt,
+    Seed,
+    Settings,
+    Threads,
+    WorldName,
+    existing_file,
+    settings_of,
+)
 
 if TYPE_CHECKING:
-    from helios_runtime.script import Script
-    from helios_world.spec import Chunk, World, WorldSpec
+    from helios_world.spec import Chunk, Frames, MemoryLayout, World, WorldSpec
 
 DEFAULT_SECONDS = 10.0
 
@@ -27,14 +38,21 @@ def generate(
     prompt: Prompt = None,
     seed: Seed = 0,
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="Length of the video. By default the script's, or 10.")
+        float | None, typer.Option(min=0.1, help="Length of the video. By default the script's or the log's, or 10.")
     ] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Length of the video in frames, exactly.")] = None,
     script: Annotated[
         Path | None, typer.Option(help="Recorded input, a JSON object per line. Without it nobody moves.")
     ] = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="The log of a session: its actions and prompts, chunk by chunk.")
+    ] = None,
     image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video to continue, at the world's frame rate.")] = None,
+    settings: Settings = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
+    threads: Threads = 1,
     as_json: AsJson = False,
 ) -> None:
     """Write a video of a world, with a log from which it can be made again.
@@ -43,15 +61,18 @@ def generate(
     "prompt": "…".
 
     Example: helios-world generate nano -o walk.mp4 --prompt "desert ruins at sunset" --seconds 10
+
+    Example: helios-world generate Helios-Distilled --prompt "a pine forest in fog" --frames 240 --set steps=1,1,1
     """
-    from helios_runtime.script import Script
     from helios_world.spec import World
 
-    opened = World.load(world, device=device)
-    played = Script(()) if script is None else Script.load(script).check(opened.spec.actions)
+    check_request(seconds, frames, script, actions)
+    opened = World.load(world, device=device, dtype=dtype, threads=threads, **settings_of(settings))
+    inputs = given_inputs(opened, script, actions)
+    length = frames_wanted(opened.spec, seconds, frames, inputs)
     start = {"seed": seed, "prompt": prompt, **pictures(opened, image, video)}
-    count = chunk_count(opened, seconds or played.seconds or DEFAULT_SECONDS)
-    record(opened, output, count, lambda world: scripted(world, played, count, start))
+    count = -(-length // opened.spec.frames_per_chunk)
+    record(opened, output, length if frames else None, count, lambda world: inputs.play(world, count, start))
     result = {"video": str(output), "log": str(output.with_suffix(".jsonl")), "chunks": count}
     if as_json:
         print_json(result)
@@ -59,12 +80,22 @@ def generate(
         notes().print(f"wrote {result['video']} and {result['log']}")
 
 
-def record(world: World, output: Path, count: int, chunks_of: Callable[[World], Iterator[Chunk]]) -> None:
-    """Write what `chunks_of` makes a world do to an mp4 and its log, showing progress."""
+def check_request(seconds: float | None, frames: int | None, script: Path | None, actions: Path | None) -> None:
+    if seconds is not None and frames is not None:
+        raise typer.BadParameter("the length is given by --seconds or by --frames, not by both")
+    if script is not None and actions is not None:
+        raise typer.BadParameter("the input comes from --script or from --actions, not from both")
+
+
+def record(
+    world: World, output: Path, frames: int | None, count: int, chunks_of: Callable[[World], Iterator[Chunk]]
+) -> None:
+    """Write what `chunks_of` makes a world do to an mp4 of so many frames and its log, showing progress."""
     from helios_world.recording import RecordingWorld
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    with RecordingWorld(world, output) as recorded, progress(output.name, count) as done:
+    recording = RecordingWorld(world, output, frames=frames, patience=None)
+    with recording as recorded, progress(output.name, count) as done:
         for _ in chunks_of(recorded):
             done()
 
@@ -78,32 +109,25 @@ def pictures(world: World, image: Path | None, video: Path | None) -> dict[str, 
     if image is not None:
         return {"image": read_video(existing_file(image), last=1)[0]}
     if video is not None:
-        return {"video": read_video(existing_file(video), last=frames_remembered(world.spec))}
+        return {"video": read_ends(video, world.spec)}
     return {}
 
 
-def frames_remembered(spec: WorldSpec) -> int:
-    """Pixel frames that the memory covers, the anchor included; for a world without memory one chunk."""
-    memory = spec.memory
-    if memory is None:
-        return spec.frames_per_chunk
-    latents = 1 + memory.long + memory.mid + memory.short
-    return latents * spec.frames_per_chunk // memory.latents_per_chunk
+def read_ends(path: Path, spec: WorldSpec) -> Frames:
+    """Of a video, what a session that continues it depends on: its first chunk, and what the memory covers."""
+    from helios_world.recording import read_video
+
+    chunks = 1 if spec.memory is None else -(-remembered(spec.memory) // spec.memory.latents_per_chunk)
+    return read_video(existing_file(path), first=spec.frames_per_chunk, last=chunks * spec.frames_per_chunk)
 
 
-def chunk_count(world: World, seconds: float) -> int:
-    return max(1, math.ceil(seconds * world.spec.fps / world.spec.frames_per_chunk - 1e-9))
+def remembered(memory: MemoryLayout) -> int:
+    """Latents that a world remembers besides its anchor."""
+    return memory.long + memory.mid + memory.short
 
 
-def scripted(world: World, script: Script, count: int, start: dict[str, Any]) -> Iterator[Chunk]:
-    """Yield `count` chunks. What the script does up to the time a chunk is first shown is in that chunk."""
-    from helios_runtime.inputs import InputSampler
-    from helios_runtime.script import ScriptPlayer
-
-    inputs = InputSampler(world.spec.actions, now=lambda: 0.0)
-    player = ScriptPlayer(script, inputs, start=0.0)
-    yield world.reset(**start)
-    for number in range(1, count):
-        player.play_until(number * world.spec.chunk_seconds)
-        sample = inputs.sample()
-        yield world.step(sample.action, sample.prompt)
+def frames_wanted(spec: WorldSpec, seconds: float | None, frames: int | None, inputs: Inputs) -> int:
+    """Length of the video: what was asked for, else that of the input, else the default."""
+    if frames is not None:
+        return frames
+    return max(1, math.ceil((seconds or inputs.seconds(spec) or DEFAULT_SECONDS) * spec.fps - 1e-9))

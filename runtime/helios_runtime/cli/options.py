@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +17,33 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
 Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 Threads = Annotated[int, typer.Option(min=1, help="Compute threads on a CPU; one is the steadiest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A choice for an official checkpoint, such as steps=1,1,1 or offload=group; may be given again.",
+    ),
+]
 ScriptFile = Annotated[Path | None, typer.Option("--script", help="Recorded input, one JSON object per line.")]
+
+
+def settings_of(given: list[str] | None) -> dict[str, Any]:
+    """`NAME=VALUE`s as keywords of World.load. A value is JSON, else numbers with commas between them, else a text."""
+    pairs = [entry.partition("=") for entry in given or ()]
+    for name, separator, _ in pairs:
+        if not name or not separator:
+            raise typer.BadParameter(f"--set takes NAME=VALUE; got {name + separator!r}")
+    return {name.replace("-", "_"): value_of(text) for name, _, text in pairs}
+
+
+def value_of(text: str) -> Any:
+    for candidate in (text, f"[{text}]" if "," in text else text):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    return text
 
 
 def existing_file(path: Path) -> Path:
