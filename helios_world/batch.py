@@ -33,11 +33,11 @@ _log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class Sociable(World, Protocol):
+class Batchable(World, Protocol):
     """A world whose step can be taken apart, as `helios_world.dream.DreamWorld` defines it."""
 
     @property
-    def company(self) -> ManyDreamer | None: ...
+    def batcher(self) -> ManyDreamer | None: ...
 
     def draft(self, action: Action | None = None, prompt: str | None = None) -> Draft: ...
 
@@ -58,7 +58,7 @@ def opener(
     Takes and raises what World.load does.
     """
     first = World.load(name, device=device, dtype=dtype, threads=threads, **options)
-    if isinstance(first, Sociable):
+    if isinstance(first, Batchable):
         return first.sibling
     return lambda: World.load(name, device=device, dtype=dtype, threads=threads, **options)
 
@@ -99,51 +99,51 @@ def groups(worlds: Sequence[World]) -> list[list[int]]:
     """The numbers of the worlds that can go together, each number once."""
     found: dict[int, list[int]] = {}
     for number, world in enumerate(worlds):
-        company = world.company if isinstance(world, Sociable) else None
-        found.setdefault(id(world if company is None else company), []).append(number)
+        batcher = world.batcher if isinstance(world, Batchable) else None
+        found.setdefault(id(world if batcher is None else batcher), []).append(number)
     return list(found.values())
 
 
 def _step_group(worlds: list[World], asked: list[tuple[Action | None, str | None]]) -> list[Chunk | Exception]:
-    social = _together(worlds)
-    if not social:
+    ready = _together(worlds)
+    if not ready:
         return [_attempt(world.step, *given) for world, given in zip(worlds, asked, strict=True)]
-    company = _company(social)
-    drafts = [_attempt(world.draft, *given) for world, given in zip(social, asked, strict=True)]
-    with company.compute.running():
-        made = iter(_make_each([draft for draft in drafts if not isinstance(draft, Exception)], company))
+    batcher = _batcher(ready)
+    drafts = [_attempt(world.draft, *given) for world, given in zip(ready, asked, strict=True)]
+    with batcher.compute.running():
+        made = iter(_make_each([draft for draft in drafts if not isinstance(draft, Exception)], batcher))
         return [
             draft if isinstance(draft, Exception) else _finish(world, draft, next(made))
-            for world, draft in zip(social, drafts, strict=True)
+            for world, draft in zip(ready, drafts, strict=True)
         ]
 
 
-def _finish(world: Sociable, draft: Draft, made: Made | Exception) -> Chunk | Exception:
+def _finish(world: Batchable, draft: Draft, made: Made | Exception) -> Chunk | Exception:
     return made if isinstance(made, Exception) else _attempt(world.finish, draft, *made)
 
 
-def _make_each(drafts: list[Draft], company: ManyDreamer) -> list[Made | Exception]:
+def _make_each(drafts: list[Draft], batcher: ManyDreamer) -> list[Made | Exception]:
     """In one pass; where that fails, for want of memory or because of one draft, in two of half as many, and so on."""
     if not drafts:
         return []
     try:
-        return [*_make(drafts, company)]
+        return [*_make(drafts, batcher)]
     except Exception as error:
         if len(drafts) == 1:
             return [error]
         _log.warning("a pass for %d worlds failed and is halved: %r", len(drafts), error)
     # Out here the error is gone, and with it whatever of the failed pass it kept alive.
     half = len(drafts) // 2
-    return _make_each(drafts[:half], company) + _make_each(drafts[half:], company)
+    return _make_each(drafts[:half], batcher) + _make_each(drafts[half:], batcher)
 
 
-def _make(drafts: list[Draft], company: ManyDreamer) -> list[Made]:
+def _make(drafts: list[Draft], batcher: ManyDreamer) -> list[Made]:
     began = time.perf_counter()
-    pasts = _pasts(drafts, company)
+    pasts = _pasts(drafts, batcher)
     encode = _since(began)
-    sampled = company.sample_many([draft.request for draft in drafts], pasts)
+    sampled = batcher.sample_many([draft.request for draft in drafts], pasts)
     decoding = time.perf_counter()
-    frames = company.decode_many([latents for latents, _ in sampled], [draft.previous for draft in drafts])
+    frames = batcher.decode_many([latents for latents, _ in sampled], [draft.previous for draft in drafts])
     decode, total = _since(decoding), _since(began)
     return [
         (latents, shown, Timing(encode, denoise, decode, total))
@@ -151,11 +151,11 @@ def _make(drafts: list[Draft], company: ManyDreamer) -> list[Made]:
     ]
 
 
-def _pasts(drafts: list[Draft], company: ManyDreamer) -> list[HistoryCache | HistoryViews]:
-    if not company.looks_ahead:
+def _pasts(drafts: list[Draft], batcher: ManyDreamer) -> list[HistoryCache | HistoryViews]:
+    if not batcher.looks_ahead:
         return [draft.memory.views() for draft in drafts]
     missing = [draft.memory for draft in drafts if draft.ahead is None]
-    encoded = iter(company.encode_histories(missing) if missing else ())
+    encoded = iter(batcher.encode_histories(missing) if missing else ())
     return [next(encoded) if draft.ahead is None else draft.ahead for draft in drafts]
 
 
@@ -167,26 +167,26 @@ def _prepare_group(worlds: list[World]) -> list[Exception | None]:
     return [_attempt(world.prepare) for world in worlds]
 
 
-def _prepare_many(worlds: list[Sociable]) -> None:
+def _prepare_many(worlds: list[Batchable]) -> None:
     waiting = [(world, memory) for world in worlds if (memory := world.unprepared()) is not None]
     if len(waiting) < 2:
         return
-    company = _company(worlds)
-    with company.compute.running():
-        encoded = company.encode_histories([memory for _, memory in waiting])
+    batcher = _batcher(worlds)
+    with batcher.compute.running():
+        encoded = batcher.encode_histories([memory for _, memory in waiting])
     for (world, _), ahead in zip(waiting, encoded, strict=True):
         world.prepared(ahead)
 
 
-def _together(worlds: list[World]) -> list[Sociable]:
+def _together(worlds: list[World]) -> list[Batchable]:
     """The worlds of a group that are more than one; none if there is only one, or one that goes alone."""
-    return [world for world in worlds if isinstance(world, Sociable)] if len(worlds) > 1 else []
+    return [world for world in worlds if isinstance(world, Batchable)] if len(worlds) > 1 else []
 
 
-def _company(worlds: list[Sociable]) -> ManyDreamer:
-    company = worlds[0].company
-    assert company is not None
-    return company
+def _batcher(worlds: list[Batchable]) -> ManyDreamer:
+    batcher = worlds[0].batcher
+    assert batcher is not None
+    return batcher
 
 
 def _attempt(call: Callable[..., T], *given: Any) -> T | Exception:

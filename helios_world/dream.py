@@ -128,7 +128,7 @@ class DreamWorld(World):
                 self.prepared(self._dreamer.encode_history(memory))
 
     @property
-    def company(self) -> ManyDreamer | None:
+    def batcher(self) -> ManyDreamer | None:
         """The dreamer, if it makes the chunks of several worlds in one pass. See `helios_world.batch`."""
         return self._dreamer if isinstance(self._dreamer, ManyDreamer) else None
 

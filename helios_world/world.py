@@ -25,7 +25,8 @@ def load(name: str, *, device: str, dtype: str, threads: int, options: Mapping[s
     if name not in PRESETS and not folder.is_dir():
         raise CheckpointError(
             f"there is no world {name!r}: the presets are {sorted(PRESETS)}; anything else is the path of a checkpoint "
-            "folder, with model_index.json if it is an official one, with world.json if it was trained with this package"
+            "folder, with model_index.json if it is an official one, with world.json, transformer/, codec/ and "
+            "text_encoder/ if it was trained with this package"
         )
     if name not in PRESETS and any((folder / index).is_file() for index in OFFICIAL_FILES):
         return _official(folder, device, dtype, threads, options)

@@ -125,8 +125,10 @@ def check(words: list[str]) -> None:
 def check_command(words: list[str]) -> None:
     group = typer.main.get_command(app)
     context = group.make_context("helios-world", list(words))
-    name, command, rest = group.resolve_command(context, list(words))  # type: ignore[attr-defined]
-    command.make_context(name, rest, parent=context)
+    while hasattr(group, "resolve_command"):
+        # Of a group that puts a name before the words, the words are what it made of them.
+        name, group, rest = group.resolve_command(context, [*context._protected_args, *context.args])
+        context = group.make_context(name, rest, parent=context)
 
 
 def check_training(words: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
 import statistics
 import sys
 import time
@@ -74,6 +75,16 @@ class Speed:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count() or 1,
+    }
 
 
 def measure(

@@ -35,7 +35,8 @@ def test_every_command_helps_with_an_example(command: str) -> None:
 
 
 def test_the_list_of_commands_is_complete() -> None:
-    assert tuple(command.name or command.callback.__name__ for command in app.registered_commands) == COMMANDS
+    single = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert sorted([*single, *(group.typer_instance.info.name for group in app.registered_groups)]) == sorted(COMMANDS)
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -96,6 +97,31 @@ def test_bench_writes_what_it_prints(tmp_path: Path) -> None:
     assert printed["one_thread"]["threads"] == 1
     assert printed["several_threads"]["threads"] == 2
     assert [held["after_chunks"] for held in printed["one_thread"]["held"]] == [20, 40]
+
+
+def test_bench_is_a_group_with_a_default() -> None:
+    small = ("pattern", "--chunks", 21, "--compare", 1)
+    assert set(run_json("bench", "world", *small)) == set(run_json("bench", *small))
+    assert run("bench", "--chunks", 3).exit_code == 2
+    assert "no-such-world" in run("bench", "no-such-world").stderr
+
+
+def test_bench_sessions_writes_what_it_prints(tmp_path: Path) -> None:
+    file = tmp_path / "figures" / "sessions.json"
+    printed = run_json("bench", "sessions", "pattern", "--counts", "3,1", "--rounds", 2, "-o", file)
+    assert json.loads(file.read_text()) == printed
+    assert [one["sessions"] for one in printed["sessions"]] == [1, 3]
+    assert {one["difference"] for one in printed["sessions"]} == {0}
+    words = run("bench", "sessions", "pattern", "--counts", "2", "--rounds", 1).stdout
+    assert "times as fast" in words
+    assert "not at all" in words
+
+
+@pytest.mark.parametrize("counts", ["0", "1,two", ""])
+def test_bench_sessions_needs_numbers(counts: str) -> None:
+    result = run("bench", "sessions", "pattern", "--counts", counts)
+    assert result.exit_code == 2
+    assert "1,2,4,8,16" in result.stderr
 
 
 def test_bench_in_words() -> None:

@@ -17,9 +17,9 @@ from helios_world.checkpoint import load_checkpoint
 from helios_world.compute import Compute
 from helios_world.dream import DreamWorld
 from helios_world.dreamer import Request
-from helios_world.native import NativeDreamer
 from helios_world.errors import CheckpointError, FrameError, SnapshotError
 from helios_world.model import HistoryCache
+from helios_world.native import NativeDreamer
 from helios_world.recording import RecordingWorld, read_log, verify
 from helios_world.snapshot import Snapshot
 from helios_world.spec import NO_ACTION, Action, Chunk, World
@@ -53,7 +53,9 @@ def test_a_dream_keeps_the_contract(tiny: Path, dtype: str) -> None:
 
 def test_a_model_that_cannot_look_ahead_keeps_the_contract(make_tiny: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_tiny(tmp_path, restrict_self_attn=False)
-    dreamer = NativeDreamer(load_checkpoint(folder, torch.device("cpu"), torch.float32), Compute.choose("cpu", "float32"))
+    dreamer = NativeDreamer(
+        load_checkpoint(folder, torch.device("cpu"), torch.float32), Compute.choose("cpu", "float32")
+    )
     assert not dreamer.looks_ahead
     check_world(lambda: DreamWorld(dreamer))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 __all__ = ["PlayOptions"]
 
@@ -27,6 +29,7 @@ class PlayOptions:
         state: the file that F5 writes and F9 reads; None: one per world, in the user's data folder.
         scale: screen pixels per world pixel when the window opens; None fills about two thirds of the screen.
         connect: the address of a world in another process, used in place of `world`.
+        settings: further keywords of World.load, for an official checkpoint.
     """
 
     world: str = "nano"
@@ -43,3 +46,4 @@ class PlayOptions:
     state: Path | None = None
     scale: int | None = None
     connect: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -25,7 +25,8 @@ def open_worlds(options: PlayOptions) -> LockStep:
 def _open_lead(options: PlayOptions) -> World:
     if options.connect is not None:
         return _connect(options.connect)
-    return World.load(options.world, device=options.device, dtype=options.dtype, threads=options.threads)
+    compute = {"device": options.device, "dtype": options.dtype, "threads": options.threads}
+    return World.load(options.world, **compute, **options.settings)  # type: ignore[arg-type]
 
 
 def _open_truth(options: PlayOptions) -> list[World]:

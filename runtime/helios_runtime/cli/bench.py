@@ -1,16 +1,19 @@
-"""`helios-world bench`: how fast a world is on this machine, and whether it holds more as time goes by."""
+"""`helios-world bench`: how fast a world is on this machine, and whether it holds more as time goes by.
+
+It is a group of benchmarks. One that is not named is `world`, so that `bench nano` is `bench world nano`.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from helios_runtime.cli.console import print_json, print_rows, progress
+from helios_runtime.cli.bench_sessions import sessions
+from helios_runtime.cli.console import print_json, print_rows, progress, write_json
 from helios_runtime.cli.options import AsJson, Device, Dtype, WorldName
 
 if TYPE_CHECKING:
@@ -21,7 +24,28 @@ MIB = 2**20
 ALL_THREADS = os.cpu_count() or 1
 
 
-def bench(
+class Benchmarks(TyperGroup):
+    """Takes `world` for the name of the benchmark where none is given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and args[0] in (*self.commands, *ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["world", *args])
+
+
+bench = typer.Typer(name="bench", cls=Benchmarks)
+
+
+@bench.callback()
+def root() -> None:
+    """Time a world on this machine; `world` is what is meant when no benchmark is named.
+
+    Example: helios-world bench nano
+
+    Example: helios-world bench sessions nano
+    """
+
+
+def world(
     world: WorldName = "nano",
     chunks: Annotated[
         int, typer.Option(min=21, help="Chunks in all; bytes are compared after 20 and at the end.")
@@ -38,8 +62,9 @@ def bench(
 
     The median is taken over 200 chunks, after 20 that warm up.
 
-    Example: helios-world bench nano --chunks 2000 -o bench.json
+    Example: helios-world bench world nano --chunks 2000 -o bench.json
     """
+    from helios_runtime.measure import machine
     from helios_world.spec import World
 
     one = World.load(world, device=device, dtype=dtype, threads=1)
@@ -61,19 +86,9 @@ def run(world: Any, chunks: int, threads: int) -> Speed:
         return measure(world, chunks=chunks, threads=threads, done=done)
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "cores": ALL_THREADS,
-    }
-
-
 def publish(result: dict[str, Any], spec: WorldSpec, speed: Speed, output: Path | None, as_json: bool) -> None:
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(output, result)
     if as_json:
         print_json(result)
         return
@@ -99,3 +114,7 @@ def speed_rows(spec: WorldSpec, speed: Speed) -> list[tuple[str, str]]:
 def held_text(held: Any) -> str:
     resident = "" if held.resident is None else f", resident {held.resident / MIB:.1f} MiB"
     return f"{held.state} bytes of state, {held.arrays} bytes in arrays and tensors{resident}"
+
+
+bench.command()(world)
+bench.command()(sessions)

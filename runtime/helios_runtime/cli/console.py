@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -29,6 +30,12 @@ def notes() -> Console:
 
 def print_json(data: Mapping[str, Any]) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write what `print_json` prints to a file, in a folder that is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
 def print_rows(title: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from helios_runtime.cli.options import Device, Prompt, Seed, Threads, WorldName
+from helios_runtime.cli.options import Device, Prompt, Seed, Settings, Threads, WorldName, settings_of
 
 # By name: the demo builds on this package, not the other way round.
 OPTIONS = "helios_demos.play.options:PlayOptions"
@@ -34,6 +34,7 @@ def play(
     ] = None,
     state: Annotated[Path | None, typer.Option(help="The file that F5 saves to and F9 loads.")] = None,
     scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per pixel of the world.")] = None,
+    settings: Settings = None,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
@@ -50,6 +51,7 @@ def play(
         world=world,
         prompt=prompt,
         seed=seed,
+        settings=settings_of(settings),
         device=device,
         threads=threads,
         truth=truth_beside(world, truth),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from helios_runtime.cli.console import notes, print_json, progress, results
-from helios_runtime.cli.options import AsJson, Device, existing_file
+from helios_runtime.cli.options import AsJson, Device, Dtype, Settings, existing_file, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,9 @@ def replay(
     ] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the session to this mp4.")] = None,
     world: Annotated[str | None, typer.Option(help="The world to replay in, if not the one named in the log.")] = None,
+    settings: Settings = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Make a recorded session again from its log, to compare it or to have its video.
@@ -39,7 +41,7 @@ def replay(
 
     check_request(log, verify, output)
     read = read_log(existing_file(log))
-    opened = World.load(world or read.header.spec.name, device=device)
+    opened = World.load(world or read.header.spec.name, device=device, dtype=dtype, **settings_of(settings))
     report = play_again(read, opened, output, any_fingerprint=not verify)
     if as_json:
         print_json({**asdict(report), "same": report.same, "log_is_cut": read.cut})
