@@ -9,7 +9,10 @@ HeliosError
 ├── OptionError        (ValueError)   a choice that cannot be made when a world is opened
 ├── CheckpointError    (ValueError)   a checkpoint folder that is incomplete or inconsistent
 ├── RecordingError     (ValueError)   a recording that cannot be read or does not match
-└── DependencyError    (ImportError)  an optional package is missing; the message has the pip command
+├── DependencyError    (ImportError)  an optional package is missing; the message has the pip command
+├── RemoteTimeoutError (TimeoutError) a world in another process does not answer in time
+├── ConnectionLostError (ConnectionError) there is no connection to a world in another process
+└── ServerError        (RuntimeError) the server of a world refuses for a reason of its own, or has failed
 
 `code` is stable and goes over the wire; `retryable` says whether the same call may succeed later.
 """
@@ -78,3 +81,33 @@ class DependencyError(HeliosError, ImportError):
     """An optional package is missing."""
 
     code = "dependency"
+
+
+class RemoteTimeoutError(HeliosError, TimeoutError):
+    """A world in another process does not answer in time. The same call again waits for the same answer."""
+
+    code = "timeout"
+    retryable = True
+
+
+class ConnectionLostError(HeliosError, ConnectionError):
+    """There is no connection to a world in another process. The same call again goes on where this one ended."""
+
+    code = "connection"
+    retryable = True
+
+
+class ServerError(HeliosError, RuntimeError):
+    """The server of a world refuses for a reason of its own, such as too many sessions, or has failed.
+
+    Args:
+        message: the server's.
+        code, retryable: as the server says.
+    """
+
+    code = "server"
+
+    def __init__(self, message: str, *, code: str = "server", retryable: bool = False) -> None:
+        super().__init__(message)
+        # The tree's codes belong to classes; here the server has one for each reason.
+        self.code, self.retryable = code, retryable  # type: ignore[misc]

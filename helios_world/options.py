@@ -125,7 +125,7 @@ class Options(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors()]
+            wrong = [_told(dict(e)) for e in error.errors()]
             raise OptionError(f"{'; '.join(wrong)}; the options are {sorted(cls.model_fields)}") from error
 
     @property
@@ -163,3 +163,9 @@ class Options(BaseModel):
                 f"{TRAINED_CHUNK} and {list(TRAINED_HISTORY)}; pass untrained=True to try it all the same"
             )
         return self
+
+
+def _told(error: dict[str, Any]) -> str:
+    told = f"{'.'.join(map(str, error['loc'])) or 'options'}: {error['msg']}"
+    # An unknown option is told by its name, and messages of our own have the value in them.
+    return told if error["type"] in ("extra_forbidden", "value_error") else f"{told}, not {error['input']!r}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -298,7 +299,7 @@ class World(Protocol):
 
     @staticmethod
     def load(
-        name: str,
+        name: str | Path,
         *,
         device: str = "auto",
         dtype: str = "auto",

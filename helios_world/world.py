@@ -14,14 +14,14 @@ OFFICIAL_FILES = ("model_index.json", "modular_model_index.json")
 _SHIPPED = Path(__file__).parent / "presets"
 
 
-def load(name: str, *, device: str, dtype: str, threads: int, options: Mapping[str, Any]) -> World:
+def load(name: str | Path, *, device: str, dtype: str, threads: int, options: Mapping[str, Any]) -> World:
     """What World.load does; see there. A preset's name comes before a folder's: "./nano" is a folder.
 
     Raises:
         CheckpointError: there is no such preset and no such folder, or the folder is incomplete.
         OptionError: an option that this world does not have, or a wrong value.
     """
-    folder = Path(name).expanduser()
+    folder, name = Path(name).expanduser(), str(name)
     if name not in PRESETS and not folder.is_dir():
         raise CheckpointError(
             f"there is no world {name!r}: the presets are {sorted(PRESETS)}; anything else is the path of a checkpoint "

@@ -5,6 +5,7 @@ Shapes: C latent channels, F latent frames, h w latent height and width, L text 
 
 from __future__ import annotations
 
+import threading
 import time
 
 import torch
@@ -14,7 +15,7 @@ from helios_world import arguments
 from helios_world.compute import Compute
 from helios_world.conditioning.steering import Steering
 from helios_world.dreamer import Mixture, Request, fingerprint
-from helios_world.errors import OptionError, StateError
+from helios_world.errors import StateError
 from helios_world.memory import HistoryLayout, HistoryViews, RollingMemory
 from helios_world.model import HistoryCache
 from helios_world.official.parts import OfficialParts
@@ -39,7 +40,11 @@ PROMPTS = (
 
 
 class OfficialDreamer:
-    """The parts of an official checkpoint, put together."""
+    """The parts of an official checkpoint, put together.
+
+    Worlds of several threads may share one: its methods compute one after the other, since diffusers' codec keeps what
+    it is coding in itself, and an offloader moves the weights of one computation.
+    """
 
     looks_ahead = False
 
@@ -51,8 +56,8 @@ class OfficialDreamer:
         self.plan: SamplingPlan = sampling_plan(parts.folder, options)
         long, mid, short = options.history
         self.layout = HistoryLayout(long, mid, short, options.latents_per_chunk)
-        self._check_size()
         self.spec = self._spec()
+        self._alone = threading.Lock()
 
     def memory(self) -> RollingMemory:
         """An empty memory of the right size."""
@@ -65,11 +70,14 @@ class OfficialDreamer:
         noise = StartNoise(self.options.image_noise, self.options.video_noise)
         chunk = self.options.latents_per_chunk
         if image is not None:
-            remember_image(memory, self.parts.codec, fit(arguments.check_image(image), *size), seed, noise, chunk)
+            still = fit(arguments.check_image(image), *size)
+            with self._alone:
+                remember_image(memory, self.parts.codec, still, seed, noise, chunk)
         if video is not None:
             length = self.spec.frames_per_chunk
-            kept = needed(arguments.check_video(video, length), self.layout, length, chunk)
-            remember_video(memory, self.parts.codec, fit(kept, *size), seed, noise, chunk)
+            kept = fit(needed(arguments.check_video(video, length), self.layout, length, chunk), *size)
+            with self._alone:
+                remember_video(memory, self.parts.codec, kept, seed, noise, chunk)
         return memory
 
     def encode_history(self, memory: RollingMemory) -> HistoryCache:
@@ -78,6 +86,26 @@ class OfficialDreamer:
     def sample(self, request: Request, past: HistoryCache | HistoryViews) -> tuple[Tensor, tuple[float, ...]]:
         """The chunk's latents, float32 [1, C, F, h, w], and the milliseconds of each stage."""
         assert isinstance(past, HistoryViews)
+        with self._alone:
+            return self._sample(request, past)
+
+    def decode(self, latents: Tensor, previous: Tensor | None) -> Frames:
+        """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]. Every chunk is decoded by itself."""
+        with self._alone:
+            return self.parts.codec.decode(latents)
+
+    def keep(self, memory: RollingMemory, latents: Tensor, index: int) -> None:
+        """Remember the latents of chunk `index`."""
+        memory.append(latents)
+        if self.options.second_anchor and index == 1:
+            memory.set_anchor(latents[:, :, :1])
+
+    def _shape(self) -> tuple[int, int, int, int, int]:
+        codec, options = self.parts.codec, self.options
+        size = (options.height // codec.spatial, options.width // codec.spatial)
+        return (1, codec.channels, options.latents_per_chunk, *size)
+
+    def _sample(self, request: Request, past: HistoryViews) -> tuple[Tensor, tuple[float, ...]]:
         text, negative = self._conditions(request.words)
         clock = _StageClock(self.compute)
 
@@ -93,21 +121,6 @@ class OfficialDreamer:
         latents = sample_chunk(self.plan, velocity, draw, self._shape(), patch, first, clock.tick)
         return latents, tuple(clock.stages)
 
-    def decode(self, latents: Tensor, previous: Tensor | None) -> Frames:
-        """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]. Every chunk is decoded by itself."""
-        return self.parts.codec.decode(latents)
-
-    def keep(self, memory: RollingMemory, latents: Tensor, index: int) -> None:
-        """Remember the latents of chunk `index`."""
-        memory.append(latents)
-        if self.options.second_anchor and index == 1:
-            memory.set_anchor(latents[:, :, :1])
-
-    def _shape(self) -> tuple[int, int, int, int, int]:
-        codec, options = self.parts.codec, self.options
-        size = (options.height // codec.spatial, options.width // codec.spatial)
-        return (1, codec.channels, options.latents_per_chunk, *size)
-
     def _conditions(self, words: Mixture) -> tuple[Tensor, Tensor]:
         """What the model reads, and what guidance leads away from (empty without guidance), each [1, L, D]."""
         negative = [self.options.negative_prompt] if self.plan.guidance.scale > 1 else []
@@ -120,15 +133,6 @@ class OfficialDreamer:
         if len(parts) == 1:
             return self.parts.encoder(parts[0].text)
         return torch.stack([part.weight * self.parts.encoder(part.text).float() for part in parts]).sum(0)
-
-    def _check_size(self) -> None:
-        _, y, x = self.parts.transformer.config.patch_size
-        halvings = 2 ** (self.plan.scheduler.stages - 1)
-        for name, pixels, patch in (("height", self.options.height, y), ("width", self.options.width, x)):
-            step = self.parts.codec.spatial * patch * halvings
-            if pixels % step:
-                nearest = max(1, round(pixels / step)) * step
-                raise OptionError(f"{name} is {pixels}; this checkpoint needs a multiple of {step}, such as {nearest}")
 
     def _spec(self) -> WorldSpec:
         options, codec = self.options, self.parts.codec

@@ -38,6 +38,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "tokenizer": ("T5Tokenizer", "T5TokenizerFast"),
 }
 """The folders of a checkpoint, and the classes that each may be of."""
+SPATIAL = 8
+"""What a VAE compresses by, along a side, whose configuration does not say; as in diffusers."""
 FLAGS = ("is_cfg_zero_star", "is_distilled")
 
 
@@ -50,6 +52,7 @@ class OfficialFolder:
         kind: "base" samples in one stage, "mid" in a pyramid, "distilled" in a pyramid and few steps.
         zero_star: guidance is CFG-Zero*.
         transformer: the configuration of the variant that was asked for, whose folder is `transformer_path`.
+        spatial: pixels along a side of what the VAE makes one latent of.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class OfficialFolder:
     distilled: bool
     scheduler: SchedulerConfig
     transformer: TransformerConfig
+    spatial: int
     transformer_path: Path
     vae_path: Path
     text_encoder_path: Path
@@ -91,6 +95,7 @@ class OfficialFolder:
             distilled=distilled,
             scheduler=scheduler,
             transformer=transformer,
+            spatial=_spatial(path / "vae" / "config.json"),
             transformer_path=home,
             vae_path=path / "vae",
             text_encoder_path=path / "text_encoder",
@@ -195,3 +200,14 @@ def _check_sizes(path: Path, home: Path, transformer: TransformerConfig) -> None
         found = read_object(other).get(key)
         if found != wanted:
             raise CheckpointError(f"{str(other)!r}: {key} is {found!r}; it has to be {wanted!r}, {why}")
+
+
+def _spatial(config: Path) -> int:
+    found = read_object(config).get("scale_factor_spatial")
+    if found is None:
+        return SPATIAL
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise CheckpointError(
+            f"{str(config)!r}: scale_factor_spatial is {found!r}; it has to be a whole number above 0"
+        )
+    return found

@@ -18,12 +18,20 @@ from helios_world.official.weights import Stored, check, read, survey
 __all__ = ["LoraChoice", "fingerprint", "load_transformer"]
 
 
+def check_transformer(folder: OfficialFolder, loras: Sequence[LoraChoice] = ()) -> None:
+    """Raise what `load_transformer` would for files that are missing or wrong. Reads headers only."""
+    shapes = _shapes(_skeleton(folder))
+    check(folder.transformer_path, survey(folder.transformer_path, modern_name), shapes)
+    changes(loras, shapes)
+
+
 def load_transformer(
     folder: OfficialFolder,
     device: torch.device | str,
     dtype: torch.dtype,
     *,
     loras: Sequence[LoraChoice] = (),
+    merge_on: torch.device | str | None = None,
     initialise_memory: bool = False,
 ) -> HeliosTransformer:
     """Build the transformer and fill it, one tensor after the other, each in its type and on its device at once.
@@ -33,23 +41,35 @@ def load_transformer(
     Args:
         dtype: of the weights, except for those that need float32 and get it.
         loras: adapters to merge into the weights, in float32 and in this order.
+        merge_on: the device that merges, if not `device`. Another one rounds otherwise, and a CPU takes minutes.
         initialise_memory: where the files have no embeddings of the history, as those of Wan, make them from the
             one of the noisy latents, as the model's training began.
 
     Raises:
         CheckpointError: names the file and the key that is wrong or missing.
     """
-    with torch.device("meta"):
-        model = HeliosTransformer(folder.transformer)
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    model = _skeleton(folder)
+    shapes = _shapes(model)
     found = survey(folder.transformer_path, modern_name)
     made = _absent_patches(found, shapes) if initialise_memory else set()
     check(folder.transformer_path, found, {name: shape for name, shape in shapes.items() if name not in made})
     merged = changes(loras, shapes)
     for name, tensor in _tensors(found, made):
         exact = any(part in KEPT_IN_FLOAT32 for part in name.split("."))
-        _put(model, name, _placed(tensor, merged.get(name, ()), device, torch.float32 if exact else dtype))
+        wanted = torch.float32 if exact else dtype
+        whole = _merged(tensor, merged[name], merge_on or device) if name in merged else tensor
+        # A copy even where nothing changes: the model must not lie in a file that somebody may write to.
+        _put(model, name, whole.to(device, wanted, copy=True))
     return model.eval()
+
+
+def _skeleton(folder: OfficialFolder) -> HeliosTransformer:
+    with torch.device("meta"):
+        return HeliosTransformer(folder.transformer)
+
+
+def _shapes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}
 
 
 def _absent_patches(found: Mapping[str, Stored], shapes: Mapping[str, torch.Size]) -> set[str]:
@@ -73,14 +93,11 @@ def _spread(tensor: Tensor, times: int) -> Tensor:
     return tensor.repeat(1, 1, times, times, times) / times**3
 
 
-def _placed(tensor: Tensor, additions: Sequence[Change], device: torch.device | str, dtype: torch.dtype) -> Tensor:
-    if not additions:
-        # A copy even where nothing changes: the model must not lie in a file that somebody may write to.
-        return tensor.to(device, dtype, copy=True)
+def _merged(tensor: Tensor, additions: Sequence[Change], device: torch.device | str) -> Tensor:
     total = tensor.to(device, torch.float32)
     for change in additions:
         total = change.added_to(total)
-    return total.to(dtype)
+    return total
 
 
 def _put(model: nn.Module, name: str, tensor: Tensor) -> None:

@@ -11,10 +11,11 @@ from torch import nn
 
 from helios_world.compute import DTYPES, Compute
 from helios_world.conditioning.steering import Steering
+from helios_world.errors import OptionError
 from helios_world.model import HeliosTransformer
 from helios_world.official.layout import OfficialFolder
-from helios_world.official.load import LoraChoice, fingerprint, load_transformer
-from helios_world.official.plan import sampling_plan
+from helios_world.official.load import LoraChoice, check_transformer, fingerprint, load_transformer
+from helios_world.official.plan import check_size, sampling_plan
 from helios_world.official.prompts import PromptEncoder
 from helios_world.official.video_codec import VideoCodec
 from helios_world.offload import BlockOffloader, LeafOffloader
@@ -40,15 +41,23 @@ def read_parts(path: Path, compute: Compute, options: Options) -> OfficialParts:
 
     Raises:
         CheckpointError: names the file and the key that is wrong or missing.
-        OptionError: a choice that this checkpoint does not allow.
+        OptionError: a choice that this checkpoint does not allow, or that the device has too little memory for.
         DependencyError: diffusers or transformers is missing.
     """
     folder = OfficialFolder.read(path, options.variant)
     sampling_plan(folder, options)
+    check_size(folder, options)
     steering = Steering.default() if options.steering is None else Steering.load(options.steering)
     loras = [LoraChoice(Path(file).expanduser(), weight) for file, weight in options.loras.items()]
+    check_transformer(folder, loras)
     read = _read_onto_host if options.offload == "group" else _read_onto_device
-    transformer, codec, encoder = read(folder, compute, options, loras)
+    try:
+        transformer, codec, encoder = read(folder, compute, options, loras)
+    except torch.OutOfMemoryError as error:
+        raise OptionError(
+            f"{str(path)!r} does not fit into the free memory of {compute.device}: offload='group' takes the least of"
+            " it, and `helios-world info` tells how much each choice takes"
+        ) from error
     return OfficialParts(folder, transformer, codec, encoder, steering, fingerprint(folder, loras))
 
 
@@ -65,16 +74,18 @@ def _read_onto_host(folder: OfficialFolder, compute: Compute, options: Options, 
     """The weights stay on the host, and visit the device when they are needed."""
     codec = _read_codec(folder, torch.device("cpu"), options).computing_on(compute.device)
     LeafOffloader(codec.module, compute.device)
-    encoder = _read_encoder(folder, compute, options, lambda module: _offload_text(module, compute.device))
-    transformer = load_transformer(folder, "cpu", compute.dtype, loras=loras)
+    keep = options.keeps_text_encoder
+    encoder = _read_encoder(folder, compute, options, lambda module: _offload_text(module, compute.device, keep))
+    transformer = load_transformer(folder, "cpu", compute.dtype, loras=loras, merge_on=compute.device)
     BlockOffloader(transformer, compute.device)
     return transformer, codec, encoder
 
 
-def _offload_text(module: nn.Module, device: torch.device) -> None:
+def _offload_text(module: nn.Module, device: torch.device, keep: bool) -> None:
     # Of the table, which is most of the encoder's bytes in small models and 2 GB in large ones, few rows are needed.
     table: Any = module.get_input_embeddings()  # type: ignore[operator]
-    LeafOffloader(module, device, on_host=(table,))
+    # Weights that are dropped after use cross over about once; to lock their memory would take longer.
+    LeafOffloader(module, device, on_host=(table,), pin=keep)
 
 
 def _read_codec(folder: OfficialFolder, device: torch.device, options: Options) -> VideoCodec:

@@ -30,3 +30,14 @@ def sampling_plan(folder: OfficialFolder, options: Options) -> SamplingPlan:
     amplify = folder.distilled if options.amplify_first is None else options.amplify_first
     guidance = Guidance(scale, folder.zero_star, options.zero_init, options.zero_steps)
     return SamplingPlan(folder.scheduler, steps, guidance, amplify, options.shift_resolution)
+
+
+def check_size(folder: OfficialFolder, options: Options) -> None:
+    """OptionError unless frames of this size are whole tokens in every stage; it names the nearest size that is."""
+    _, y, x = folder.transformer.patch_size
+    halvings = 2 ** (folder.scheduler.stages - 1)
+    for name, pixels, patch in (("height", options.height, y), ("width", options.width, x)):
+        step = folder.spatial * patch * halvings
+        if pixels % step:
+            nearest = max(1, round(pixels / step)) * step
+            raise OptionError(f"{name} is {pixels}; this checkpoint needs a multiple of {step}, such as {nearest}")

@@ -93,9 +93,11 @@ class PromptEncoder:
             raise CheckpointError(f"{str(tokenizer_path)!r} does not belong to the text encoder: it has {sizes}")
 
         def read() -> nn.Module:
-            module = stored.read(device if place is None else "cpu", dtype)
-            if place is not None:
-                place(module)
+            # Also in the middle of a step: weights made under inference_mode could not be exchanged by an offloader.
+            with torch.inference_mode(False):
+                module = stored.read(device if place is None else "cpu", dtype)
+                if place is not None:
+                    place(module)
             return module
 
         return cls(read, tokenizer, int(config.d_model), device, tokens=tokens, keep=keep)

@@ -58,6 +58,9 @@ class SchedulerFile(_Settings):
     def config(self) -> SchedulerConfig:
         values = self.model_dump(exclude={"thresholding", "prediction_type", "use_flow_sigmas"})
         moved, how = values.pop("use_dynamic_shifting"), values.pop("time_shift_type")
+        if self.stages == 1:
+            # A single stage is the whole flow; diffusers looks at no range then, and its default is one for three.
+            values["stage_range"] = (0.0, 1.0)
         return SchedulerConfig(solver=values.pop("scheduler_type"), dynamic_shift=how if moved else None, **values)
 
 

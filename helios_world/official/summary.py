@@ -12,7 +12,7 @@ from helios_world.compute import DTYPES
 from helios_world.memory import HistoryLayout
 from helios_world.official.layout import OfficialFolder
 from helios_world.official.names import modern_name
-from helios_world.official.plan import sampling_plan
+from helios_world.official.plan import check_size, sampling_plan
 from helios_world.official.settings import read_object
 from helios_world.official.weights import Stored, header, survey
 from helios_world.offload import CodecSize, Mode, Plan, Prediction, TextSize, predict_peak
@@ -61,6 +61,7 @@ def summarise(path: str | Path, options: Options, dtype: torch.dtype) -> Summary
     """
     folder = OfficialFolder.read(path, options.variant)
     plan = sampling_plan(folder, options)
+    check_size(folder, options)
     stored = {
         "transformer": list(survey(folder.transformer_path, modern_name).values()),
         "vae": _headers(folder.vae_path),

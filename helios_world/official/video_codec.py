@@ -139,7 +139,7 @@ class VideoCodec:
 def _read_config(path: Path, known: set[str]) -> dict[str, Any]:
     data = read_object(path)
     check_class(path, data, (CLASS_NAME,))
-    config = {name: value for name, value in data.items() if not name.startswith("_")}
+    config = {name: value for name, value in data.items() if not name.startswith("_") and value is not None}
     if unknown := sorted(set(config) - known):
         raise CheckpointError(f"{str(path)!r} has the unknown settings {unknown}")
     if missing := sorted(set(_STATISTICS) - set(config)):

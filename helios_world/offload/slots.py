@@ -104,7 +104,8 @@ class Carousel:
             self._slots = [_Slot(n, torch.empty(size, dtype=torch.uint8, device=device)) for n in range(slots)]
         self._lane: Lane = lane_for(device, slots)
         self._pinned = PinnedMemory()
-        weakref.finalize(self, self._pinned.close)
+        # Before the memory of either side goes: a copy under way would write into what is given to somebody else.
+        weakref.finalize(self, _let_go, self._lane, self._pinned)
         for group in groups:
             if pin and device.type == "cuda":
                 group.pin(self._pinned)
@@ -195,6 +196,13 @@ class Residents:
     def close(self) -> None:
         """Put them back to the host."""
         _assign(self._tensors, self._host)
+
+
+def _let_go(lane: Lane, pinned: PinnedMemory) -> None:
+    try:
+        lane.drain()
+    finally:
+        pinned.close()
 
 
 def _assign(tensors: Sequence[Tensor], data: Sequence[Tensor]) -> None:

@@ -14,9 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from helios_world.compute import Compute
 from helios_world.model import HeliosTransformer
+from helios_world.official import load as loading
+from helios_world.official import parts
 from helios_world.official.layout import OfficialFolder
 from helios_world.official.load import LoraChoice, load_transformer
+from helios_world.options import Options
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -231,3 +235,25 @@ def test_the_files_are_as_before(make_official: Make, tmp_path: Path) -> None:
     before = {key: tensor.clone() for key, tensor in load_file(file).items()}
     load(path, (write(tmp_path / "lora.safetensors", pair()), 1.0))
     assert all(torch.equal(tensor, before[key]) for key, tensor in load_file(file).items())
+
+
+@pytest.mark.parametrize("offload", ["none", "group"])
+def test_the_device_that_computes_merges(
+    offload: str, make_official: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With offloading the weights end on the host, but must be the same to the last bit."""
+    save_file(
+        {"proj_out.lora_A.weight": torch.ones(1, 24), "proj_out.lora_B.weight": torch.ones(16, 1)},
+        tmp_path / "a.safetensors",
+    )
+    seen: list[torch.device] = []
+    merge = loading._merged
+    monkeypatch.setattr(
+        loading, "_merged", lambda tensor, additions, device: seen.append(device) or merge(tensor, additions, "cpu")
+    )
+    monkeypatch.setattr(parts, "BlockOffloader", lambda *arguments: None)
+    monkeypatch.setattr(parts, "LeafOffloader", lambda *arguments, **options: None)
+    elsewhere = Compute(torch.device("meta"), torch.float32, 1)
+    options = Options(offload=offload, loras={str(tmp_path / "a.safetensors"): 1.0}, keep_text_encoder=False)
+    parts.read_parts(make_official("base"), elsewhere, options)
+    assert seen == [elsewhere.device]

@@ -39,8 +39,8 @@ KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "mid": (
         "mid",
-        {"steps": (3, 1, 1), "guidance": 5.0},
-        {"pyramid_num_inference_steps_list": [3, 1, 1], "guidance_scale": 5.0},
+        {"steps": (3, 2, 2), "guidance": 5.0},
+        {"pyramid_num_inference_steps_list": [3, 2, 2], "guidance_scale": 5.0},
     ),
     "distilled once": (
         "distilled",

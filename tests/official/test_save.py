@@ -20,6 +20,7 @@ from helios_world.official.fingerprint import fingerprint
 from helios_world.official.layout import OfficialFolder
 from helios_world.official.load import load_transformer
 from helios_world.official.save import save_official, save_transformer
+from helios_world.spec import World
 
 Make = Callable[..., Path]
 Open = Callable[[Path], Any]
@@ -52,6 +53,23 @@ def test_diffusers_reads_what_we_write(
 
 def public(config: Any) -> dict[str, Any]:
     return {key: value for key, value in dict(config).items() if not key.startswith("_")}
+
+
+@pytest.mark.parametrize("offload", ["none", "group"])
+def test_a_checkpoint_that_was_served_is_saved_as_it_was(
+    offload: str, make_official: Make, open_reference: Open, tmp_path: Path
+) -> None:
+    path = make_official("distilled")
+    size = {"height": 64, "width": 64, "steps": (1, 1, 1), "text_tokens": 64}
+    world: Any = World.load(str(path), device="cpu", dtype="float32", offload=offload, **size)  # type: ignore[arg-type]
+    world.reset(seed=1, prompt="a brick garden")
+    parts = world.dreamer.parts
+    save_official(parts.folder, tmp_path / "out", parts.transformer)
+    before, after = open_reference(path), open_reference(tmp_path / "out")
+    for part in ("transformer", "vae", "text_encoder"):
+        expected, found = (getattr(pipeline, part).state_dict() for pipeline in (before, after))
+        assert expected.keys() == found.keys()
+        assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
 
 
 @pytest.mark.parametrize("kind", ["base", "mid", "distilled"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -88,6 +90,25 @@ def test_more_groups_in_use_than_slots_is_an_error() -> None:
         carousel.use(2)
     carousel.release(0)
     carousel.use(2)
+
+
+def test_copies_under_way_end_before_their_memory_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is dropped in use, as a text encoder is, leaves a copy behind that was begun ahead."""
+    lane, order = StrictLane(2), list[str]()
+    buffers: list[weakref.ref[Any]] = []
+    monkeypatch.setattr(slots, "lane_for", lambda device, count: lane)
+    monkeypatch.setattr(lane, "drain", lambda: order.append("drained" if buffers[0]() is not None else "too late"))
+    monkeypatch.setattr(PinnedMemory, "close", lambda self: order.append("unlocked"))
+    carousel = Carousel(make_groups(2), CPU, 2)
+    buffers.append(weakref.ref(carousel._slots[0].buffer.untyped_storage()))
+    carousel.use(0, (1,))
+    carousel.release(0)
+    gc.disable()
+    try:
+        del carousel
+        assert order == ["drained", "unlocked"]
+    finally:
+        gc.enable()
 
 
 def test_tensors_lie_as_they_would_in_memory_of_their_own() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from helios_world.spec import Action, Start, Timing, WorldSpec
+from helios_world.spec import Action, Fade, Start, Timing, WorldSpec
 
 VERSION = 1
 """Of the protocol: the major number."""
@@ -129,6 +129,7 @@ class WireWorld(ServerModel):
     fingerprint: Label
     memory: WireMemory | None
     starts: tuple[Start, ...]
+    fade: Fade
 
     @classmethod
     def of(cls, spec: WorldSpec) -> WireWorld:
