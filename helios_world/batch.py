@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from helios_world.spec import Action, Chunk, Frames, Timing, World
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from torch import Tensor
-    from typing_extensions import TypeGuard, Unpack
+    from typing_extensions import Unpack
 
     from helios_world.dream import Draft
     from helios_world.dreamer import ManyDreamer

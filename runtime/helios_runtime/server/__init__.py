@@ -1,0 +1,1 @@
+"""Worlds for other processes: the server, its sessions and the engine that steps them. Importing this loads nothing."""
