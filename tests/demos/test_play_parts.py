@@ -7,6 +7,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from helios_demos.play.worlds import open_worlds
 from helios_runtime.inputs import InputSampler, Sample
 from helios_runtime.lockstep import LockStep
 from helios_runtime.script import ScriptPlayer
-from helios_world.errors import ActionError, DependencyError, SnapshotError
+from helios_world.errors import ActionError, SnapshotError
 from helios_world.spec import Action, MemoryLayout
 from helios_world.testing import PatternWorld
 
@@ -229,7 +230,12 @@ def test_at_a_terminal_play_offers_the_video(
     assert '"record"' in capsys.readouterr().out
 
 
-def test_a_world_in_another_process_needs_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "helios_runtime.client", None)
-    with pytest.raises(DependencyError, match="tcp://there:5555"):
-        open_worlds(PlayOptions(connect="tcp://there:5555"))
+def test_a_world_behind_a_server_is_played() -> None:
+    from helios_runtime.server.server import Server
+    from helios_runtime.server.settings import ServeSettings
+
+    with Server(ServeSettings(world="pattern", bind="127.0.0.1:0")) as server:
+        worlds = open_worlds(PlayOptions(connect=server.address))
+        shown = worlds.reset(5, None).lead.frames
+        worlds.close()
+    assert np.array_equal(shown, PatternWorld().reset(seed=5).frames)

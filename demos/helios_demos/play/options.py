@@ -29,6 +29,7 @@ class PlayOptions:
         state: the file that F5 writes and F9 reads; None: one per world, in the user's data folder.
         scale: screen pixels per world pixel when the window opens; None fills about two thirds of the screen.
         connect: the address of a world in another process, used in place of `world`.
+        key, server_key: files with the CURVE keys, where that process has some.
         settings: further keywords of World.load, for an official checkpoint.
     """
 
@@ -46,4 +47,6 @@ class PlayOptions:
     state: Path | None = None
     scale: int | None = None
     connect: str | None = None
+    key: Path | None = None
+    server_key: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)

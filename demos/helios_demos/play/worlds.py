@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
+import helios_runtime
 from helios_demos.play.options import PlayOptions
+from helios_runtime.client import ClientKeys
 from helios_runtime.lockstep import LockStep
-from helios_world.errors import DependencyError
 from helios_world.spec import World
 
 __all__ = ["open_worlds"]
@@ -24,7 +23,7 @@ def open_worlds(options: PlayOptions) -> LockStep:
 
 def _open_lead(options: PlayOptions) -> World:
     if options.connect is not None:
-        return _connect(options.connect)
+        return _connect(options.connect, options)
     compute = {"device": options.device, "dtype": options.dtype, "threads": options.threads}
     return World.load(options.world, **compute, **options.settings)  # type: ignore[arg-type]
 
@@ -35,13 +34,7 @@ def _open_truth(options: PlayOptions) -> list[World]:
     return [World.load(options.truth)]
 
 
-def _connect(address: str) -> World:
-    try:
-        client = import_module("helios_runtime.client")
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"cannot connect to {address!r}: this version has no client for worlds in other processes; "
-            "leave --connect out to open a world in this one"
-        ) from error
-    world: World = client.connect(address)
-    return world
+def _connect(address: str, options: PlayOptions) -> World:
+    key, server_key = options.key, options.server_key
+    keys = ClientKeys.read(key, server_key) if key and server_key else None
+    return helios_runtime.connect(address, keys=keys)

@@ -12,9 +12,12 @@ from helios_runtime.cli.bench import bench
 from helios_runtime.cli.doctor import doctor
 from helios_runtime.cli.evaluate import evaluate
 from helios_runtime.cli.generate import generate
+from helios_runtime.cli.health import health
 from helios_runtime.cli.info import info
+from helios_runtime.cli.keys import keys
 from helios_runtime.cli.play import play
 from helios_runtime.cli.replay import replay
+from helios_runtime.cli.serve import serve
 from helios_runtime.cli.train import train
 from helios_world.errors import HeliosError
 
@@ -68,6 +71,9 @@ def root(
 app.command()(play)
 app.command()(generate)
 app.command()(replay)
+app.command()(serve)
+app.command()(health)
+app.command()(keys)
 app.command()(train)
 app.command("eval")(evaluate)
 app.add_typer(bench)

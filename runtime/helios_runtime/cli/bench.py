@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from helios_runtime.cli.bench_sessions import sessions
+from helios_runtime.cli.bench_wire import wire
 from helios_runtime.cli.console import print_json, print_rows, progress, write_json
 from helios_runtime.cli.options import AsJson, Device, Dtype, WorldName
 
@@ -42,6 +43,8 @@ def root() -> None:
     Example: helios-world bench nano
 
     Example: helios-world bench sessions nano
+
+    Example: helios-world bench wire
     """
 
 
@@ -118,3 +121,4 @@ def held_text(held: Any) -> str:
 
 bench.command()(world)
 bench.command()(sessions)
+bench.command()(wire)

@@ -13,13 +13,18 @@ from helios_runtime.cli.console import notes, print_json, progress
 from helios_runtime.cli.inputs import Inputs, given_inputs
 from helios_runtime.cli.options import (
     AsJson,
+    Connect,
     Device,
     Dtype,
+    Key,
     Prompt,
     Seed,
+    ServerKey,
     Settings,
     Threads,
     WorldName,
+    check_keys,
+    connected,
     existing_file,
     settings_of,
 )
@@ -50,6 +55,9 @@ def generate(
     image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video to continue, at the world's frame rate.")] = None,
     settings: Settings = None,
+    connect: Connect = None,
+    key: Key = None,
+    server_key: ServerKey = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = 1,
@@ -67,12 +75,19 @@ def generate(
     from helios_world.spec import World
 
     check_request(seconds, frames, script, actions)
-    opened = World.load(world, device=device, dtype=dtype, threads=threads, **settings_of(settings))
+    check_keys(key, server_key)
+    if connect is None:
+        opened = World.load(world, device=device, dtype=dtype, threads=threads, **settings_of(settings))
+    else:
+        opened = connected(connect, key, server_key)
     inputs = given_inputs(opened, script, actions)
     length = frames_wanted(opened.spec, seconds, frames, inputs)
     start = {"seed": seed, "prompt": prompt, **pictures(opened, image, video)}
     count = -(-length // opened.spec.frames_per_chunk)
-    record(opened, output, length if frames else None, count, lambda world: inputs.play(world, count, start))
+    try:
+        record(opened, output, length if frames else None, count, lambda world: inputs.play(world, count, start))
+    finally:
+        opened.close()
     result = {"video": str(output), "log": str(output.with_suffix(".jsonl")), "chunks": count}
     if as_json:
         print_json(result)

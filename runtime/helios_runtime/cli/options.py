@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from helios_world.spec import World
 
 WorldName = Annotated[
     str, typer.Argument(metavar="[WORLD]", help="nano, lands, pattern, or the path of a checkpoint folder.")
@@ -25,6 +28,12 @@ Settings = Annotated[
         help="A choice for an official checkpoint, such as steps=1,1,1 or offload=group; may be given again.",
     ),
 ]
+Connect = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="host:port of a server, whose world takes the place of WORLD."),
+]
+Key = Annotated[Path | None, typer.Option(help="NAME.key_secret, where the server has keys.")]
+ServerKey = Annotated[Path | None, typer.Option(help="The server's public key, server.key.")]
 ScriptFile = Annotated[Path | None, typer.Option("--script", help="Recorded input, one JSON object per line.")]
 
 
@@ -44,6 +53,21 @@ def value_of(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def connected(address: str, key: Path | None, server_key: Path | None) -> World:
+    """The world of a server."""
+    import helios_runtime
+    from helios_runtime.client import ClientKeys
+
+    check_keys(key, server_key)
+    keys = ClientKeys.read(key, server_key) if key and server_key else None
+    return helios_runtime.connect(address, keys=keys)
+
+
+def check_keys(key: Path | None, server_key: Path | None) -> None:
+    if (key is None) != (server_key is None):
+        raise typer.BadParameter("a server with keys needs both --key and --server-key")
 
 
 def existing_file(path: Path) -> Path:

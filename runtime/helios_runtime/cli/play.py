@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from helios_runtime.cli.options import Device, Prompt, Seed, Settings, Threads, WorldName, settings_of
+from helios_runtime.cli.options import (
+    Connect,
+    Device,
+    Key,
+    Prompt,
+    Seed,
+    ServerKey,
+    Settings,
+    Threads,
+    WorldName,
+    check_keys,
+    settings_of,
+)
 
 # By name: the demo builds on this package, not the other way round.
 OPTIONS = "helios_demos.play.options:PlayOptions"
@@ -35,6 +47,9 @@ def play(
     state: Annotated[Path | None, typer.Option(help="The file that F5 saves to and F9 loads.")] = None,
     scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per pixel of the world.")] = None,
     settings: Settings = None,
+    connect: Connect = None,
+    key: Key = None,
+    server_key: ServerKey = None,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
@@ -45,16 +60,22 @@ def play(
 
     Example: helios-world play nano --prompt "an ice palace at night"
 
+    Example: helios-world play --connect 127.0.0.1:5555
+
     Example: helios-world play --headless --script tour --seconds 30 --record session.mp4
     """
+    check_keys(key, server_key)
     options = by_name(OPTIONS)(
         world=world,
         prompt=prompt,
         seed=seed,
         settings=settings_of(settings),
+        connect=connect,
+        key=key,
+        server_key=server_key,
         device=device,
         threads=threads,
-        truth=truth_beside(world, truth),
+        truth=truth_beside("" if connect else world, truth),
         headless=headless,
         script=script,
         seconds=seconds,
