@@ -232,3 +232,41 @@ def test_a_second_player_goes_on_counting_inputs(network: Any) -> None:
     message = second.inputs.take(stage.session.sid, stage.session.epoch)
     assert message is not None
     assert message.n == 2
+
+
+def test_a_credit_or_a_chunk_that_is_lost_stops_nothing(network: Any) -> None:
+    """A server drops what exceeds its rate of messages, without a word."""
+    stage = Stage(network).play(1.0)
+    for fates in (("lost",), ("ok", "lost")):
+        assert stage.playback._asked_at is None
+        network.fates = iter(fates)
+        before = stage.shown[-1][0]
+        stage.play(2.0)
+        assert stage.shown[-1][0] > before + 2
+    indices = sorted({index for index, _, _ in stage.shown})
+    assert stage.playback.figures().lost_chunks == 1
+    assert len(indices) == indices[-1] - indices[0]
+    assert stage.session.attachments == 1
+
+
+def test_a_slow_chunk_is_not_asked_for_again(network: Any) -> None:
+    network.host.busy_since = 1.0
+    network.make_seconds = 10.0
+    stage = Stage(network, timeout=60.0).play(100.0)
+    assert stage.credits() <= stage.shown[-1][0] + 1
+
+
+def test_input_that_is_lost_is_told_again(network: Any) -> None:
+    stage = Stage(network).play(1.0)
+    network.fates = iter(("lost",))
+    stage.inputs.press("forward")
+    stage.inputs.release("forward")
+    stage.play(2.0)
+    assert sum(bool(held) for held in stage.held.values()) == 1
+
+
+def test_a_chunk_that_comes_twice_is_shown_once(network: Any) -> None:
+    stage = Stage(network).play(1.0)
+    network.fates = iter(["ok", "twice"] * 10)
+    stage.play(3.0)
+    assert [index for index, number, _ in stage.shown if number == 0] == list(range(stage.shown[-1][0] + 1))

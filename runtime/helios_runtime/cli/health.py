@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from helios_runtime.cli.console import print_json, print_rows
-from helios_runtime.cli.extras import needs
 from helios_runtime.cli.options import AsJson, Key, ServerKey, check_keys
 
 if TYPE_CHECKING:
@@ -93,10 +92,9 @@ def keys_in(secret: Path, server: Path) -> ClientKeys:
 
 def ask(address: str, timeout: float, keys: ClientKeys | None = None) -> Health:
     """Send PINGs."""
-    with needs("client"):
-        import zmq
+    import zmq
 
-        from helios_runtime.protocol.errors import ProtocolError
+    from helios_runtime.protocol.errors import ProtocolError
 
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.linger = 0

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from helios_runtime.cli.console import notes, print_json, results
-from helios_runtime.cli.extras import needs
 from helios_runtime.cli.options import AsJson
 
 _MEANINGS = {".key": "public", ".key_secret": "secret"}
@@ -26,8 +25,7 @@ def keys(
 
     Example: helios-world keys keys --client alice --client bob
     """
-    with needs("serve"):
-        from helios_runtime.server.security import make_keys
+    from helios_runtime.server.security import make_keys
 
     written = make_keys(folder, client or ())
     if as_json:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from helios_runtime.cli.console import print_json
-from helios_runtime.cli.extras import needs
 from helios_runtime.cli.options import Settings, settings_of
 from helios_runtime.cli.signals import ending_with
 from helios_runtime.server.notify import notify
@@ -123,10 +122,10 @@ def started(settings: ServeSettings) -> Server:
         HeliosError: what stands in its way.
         OSError: the address cannot be had.
     """
-    with needs("serve"):
-        import zmq
+    import zmq
 
-        from helios_runtime.server.server import Server
+    from helios_runtime.server.server import Server
+
     _log.info("opening %s", settings.world)
     server = Server(settings)
     try:

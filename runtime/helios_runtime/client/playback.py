@@ -192,6 +192,7 @@ class Playback:
             self.inputs.repeat()
         if session.epoch != self._epoch:
             self._epoch, self._asked_at, self._next_index = session.epoch, None, None
+            self._asked_with = 0
             self._changes.clear()
             self._clock.cut()
             self.inputs.renew()
@@ -204,8 +205,6 @@ class Playback:
         index = received.chunk.index
         if self._next_index is not None and index < self._next_index:
             return  # it was here before
-        if (received.applied or 0) < self._asked_with:
-            self.inputs.repeat()  # what was sent before the chunk was asked for has not arrived
         if self._asked_at is not None:
             self._times.add(received.at - self._asked_at)
             self._recent.add(received.at - self._asked_at)
@@ -215,6 +214,8 @@ class Playback:
         changes = self.inputs.seen(received.applied)
         if changes:
             self._changes[index] = changes
+        if (received.applied or 0) < self._asked_with:
+            self.inputs.repeat()  # what was sent before the chunk was asked for has not arrived
         self._clock.push(received, len(received.chunk.frames))
 
     def _is_time(self) -> bool:
