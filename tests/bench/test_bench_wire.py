@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -97,8 +99,6 @@ def test_a_server_ends_with_its_block() -> None:
 
 
 def listens(host: str, port: int) -> bool:
-    import socket
-
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 
@@ -148,8 +148,9 @@ def test_the_command_writes_what_it_prints(tmp_path: Path, monkeypatch: pytest.M
     file = tmp_path / "figures" / "wire.json"
     result = CliRunner().invoke(app, ["bench", "wire", "--rounds", "3", "-o", str(file), "--json"])
     assert result.exit_code == 0, result.output
-    assert file.read_text(encoding="utf-8") in (result.stdout, result.stdout.replace("×", "\\u00d7"))
+    assert file.read_text(encoding="utf-8") == result.stdout
     assert '"rounds": 30' in result.stdout
+    assert set(json.loads(result.stdout)) == {"machine", "tcp", "sizes"}
     words = CliRunner().invoke(app, ["bench", "wire", "--rounds", "3"]).stdout
     assert "large chunk, 33 frames of 384 × 640, 24.3 MB, 3 round trips" in words
     assert "small chunk, 4 frames of 64 × 128, 0.1 MB, 30 round trips" in words

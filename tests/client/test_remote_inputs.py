@@ -55,15 +55,11 @@ class Far:
 @settings(deadline=None)
 @given(st.lists(EVENTS, max_size=40))
 def test_far_and_near_are_the_same(events: list[tuple[Any, ...]]) -> None:
-    near, far, before = InputSampler(SPEC, now=lambda: 0.0), Far(), frozenset[str]()
+    near, far = InputSampler(SPEC, now=lambda: 0.0), Far()
     for name, *arguments in [*events, ("chunk",), ("chunk",)]:
         if name == "chunk":
             sample, taken = near.sample(), far.chunk()
-            assert (taken.action.axes, taken.prompt) == (sample.action.axes, sample.prompt)
-            assert sample.action.buttons <= taken.action.buttons
-            # What was let go since the last chunk may have been told again on the way, and be in one more.
-            assert taken.action.buttons - sample.action.buttons <= before
-            before = sample.action.buttons
+            assert (taken.action, taken.prompt) == (sample.action, sample.prompt)
             continue
         getattr(near, name)(*arguments)
         getattr(far.inputs, name)(*arguments)

@@ -60,6 +60,14 @@ def test_held_and_let_go_between_two_chunks(player: Player) -> None:
     assert [player.action(), player.action()] == [Action({"use"}), NO_ACTION]
 
 
+def test_what_is_let_go_is_over_although_an_input_told_of_it_again(player: Player) -> None:
+    player.send("forward")
+    player.action()
+    player.send("forward", axes={"turn": 0.5})
+    player.send(axes={"turn": 0.5})
+    assert player.action() == Action(axes={"turn": 0.5})
+
+
 def test_amounts_are_summed_and_clipped(player: Player) -> None:
     player.send(axes={"look": 4.0})
     player.send(axes={"look": 3.0})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,14 @@ def measure_wire(
         for way in ways
     ]
     return SizeSpeed(size, rounds, clients, local, tuple(speeds))
+
+
+def congestion_control() -> str | None:
+    """How the system paces TCP, which differs over loopback too: "bbr" sends slower than "cubic". None if unknown."""
+    try:
+        return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
 
 
 def calls(rounds: int) -> int:

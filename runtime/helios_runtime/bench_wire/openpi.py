@@ -11,6 +11,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -76,7 +77,9 @@ class Client:
 
         self._packer = Packer()
         # A proxy from the environment is not for this machine.
-        self._socket = connect(address, compression=None, max_size=None, proxy=None)
+        opened = connect(address, compression=None, max_size=None, proxy=None)
+        self._stack = ExitStack()
+        self._socket = self._stack.enter_context(opened)
         self._socket.recv()
 
     def step(self, action: Action) -> Frames:
@@ -85,7 +88,7 @@ class Client:
         return frames
 
     def close(self) -> None:
-        self._socket.close()
+        self._stack.close()
 
 
 OPENPI = Way("websockets, msgpack arrays", "openpi's policy server", serve, Client, "websockets", "websockets")

@@ -33,27 +33,28 @@ def wire(
 
     Example: helios-world bench wire --rounds 100 -o wire.json
     """
-    from helios_runtime.bench_wire.measure import calls, measure_wire
+    from helios_runtime.bench_wire.measure import calls, congestion_control, measure_wire
     from helios_runtime.bench_wire.way import LARGE, SMALL
     from helios_runtime.measure import machine
 
     plan = ((LARGE, rounds), (SMALL, SMALL_ROUNDS * rounds))
     with progress("wire", sum(calls(count) for _, count in plan)) as done:
         speeds = [measure_wire(size, rounds=count, clients=clients, done=done) for size, count in plan]
-    result = {"machine": machine(), "sizes": [speed.to_dict() for speed in speeds]}
+    tcp = congestion_control()
+    result = {"machine": machine(), "tcp": tcp, "sizes": [speed.to_dict() for speed in speeds]}
     if output is not None:
         write_json(output, result)
     if as_json:
         print_json(result)
         return
     for speed in speeds:
-        print_rows(title(speed), rows(speed))
+        print_rows(title(speed, tcp), rows(speed))
 
 
-def title(speed: SizeSpeed) -> str:
+def title(speed: SizeSpeed, tcp: str | None) -> str:
     size = speed.size
     shape = f"{size.frames} frames of {size.height} × {size.width}"
-    return f"{size.name} chunk, {shape}, {size.megabytes:.1f} MB, {speed.rounds} round trips"
+    return f"{size.name} chunk, {shape}, {size.megabytes:.1f} MB, {speed.rounds} round trips, TCP {tcp or 'unknown'}"
 
 
 def rows(speed: SizeSpeed) -> Sequence[tuple[str, str]]:

@@ -61,8 +61,8 @@ class LatestInput:
                 return
             news = held != self._held or message.pressed or axes != self._axes or any(amounts.values())
             self._applied, self._client_time = message.n, message.client_time
+            self._seen |= (held - self._held) | set(message.pressed)
             self._held, self._axes = held, axes
-            self._seen |= held.union(message.pressed)
             for name, amount in amounts.items():
                 self._amounts[name] = self._amounts.get(name, 0.0) + amount
             self._prompt = message.prompt if message.prompt is not None else self._prompt
