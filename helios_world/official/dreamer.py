@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from helios_world.compute import Compute
 from helios_world.conditioning.steering import Steering
 from helios_world.dreamer import Mixture, Request, fingerprint
 from helios_world.errors import StateError
-from helios_world.memory import HistoryLayout, HistoryViews, RollingMemory
+from helios_world.memory import HistoryLayout, HistoryViews, RollingMemory, join_views
 from helios_world.model import HistoryCache
 from helios_world.official.parts import OfficialParts
 from helios_world.official.plan import sampling_plan
@@ -83,16 +84,39 @@ class OfficialDreamer:
     def encode_history(self, memory: RollingMemory) -> HistoryCache:
         raise StateError("the history of an official checkpoint depends on the chunk and cannot be encoded ahead")
 
+    def encode_histories(self, memories: Sequence[RollingMemory]) -> list[HistoryCache]:
+        return [self.encode_history(memory) for memory in memories]
+
     def sample(self, request: Request, past: HistoryCache | HistoryViews) -> tuple[Tensor, tuple[float, ...]]:
         """The chunk's latents, float32 [1, C, F, h, w], and the milliseconds of each stage."""
-        assert isinstance(past, HistoryViews)
+        return self.sample_many([request], [past])[0]
+
+    def sample_many(
+        self, requests: Sequence[Request], pasts: Sequence[HistoryCache | HistoryViews]
+    ) -> list[tuple[Tensor, tuple[float, ...]]]:
+        """`sample` of each, in one pass for all first chunks and one for all others.
+
+        Memory of the device and the time of a pass grow with the number. Where kernels sum in another order for another
+        batch, the latents of a chunk differ by rounding from those that it has alone, and its frames by up to 1 of 255
+        in float32.
+        """
+        made: dict[int, tuple[Tensor, tuple[float, ...]]] = {}
         with self._alone:
-            return self._sample(request, past)
+            for first in (True, False):
+                members = [number for number, request in enumerate(requests) if (request.start is not None) is first]
+                if members:
+                    rows = self._sample([requests[n] for n in members], [pasts[n] for n in members], first)
+                    made.update(zip(members, rows, strict=True))
+        return [made[number] for number in range(len(requests))]
 
     def decode(self, latents: Tensor, previous: Tensor | None) -> Frames:
         """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]. Every chunk is decoded by itself."""
         with self._alone:
             return self.parts.codec.decode(latents)
+
+    def decode_many(self, latents: Sequence[Tensor], previous: Sequence[Tensor | None]) -> list[Frames]:
+        """`decode` of each, one after the other: the codec needs the memory that it has for one chunk."""
+        return [self.decode(*pair) for pair in zip(latents, previous, strict=True)]
 
     def keep(self, memory: RollingMemory, latents: Tensor, index: int) -> None:
         """Remember the latents of chunk `index`."""
@@ -100,13 +124,16 @@ class OfficialDreamer:
         if self.options.second_anchor and index == 1:
             memory.set_anchor(latents[:, :, :1])
 
-    def _shape(self) -> tuple[int, int, int, int, int]:
+    def _shape(self, batch: int = 1) -> tuple[int, int, int, int, int]:
         codec, options = self.parts.codec, self.options
         size = (options.height // codec.spatial, options.width // codec.spatial)
-        return (1, codec.channels, options.latents_per_chunk, *size)
+        return (batch, codec.channels, options.latents_per_chunk, *size)
 
-    def _sample(self, request: Request, past: HistoryViews) -> tuple[Tensor, tuple[float, ...]]:
-        text, negative = self._conditions(request.words)
+    def _sample(
+        self, requests: list[Request], pasts: list[HistoryCache | HistoryViews], first: bool
+    ) -> list[tuple[Tensor, tuple[float, ...]]]:
+        past = join_views([views for views in pasts if isinstance(views, HistoryViews)])
+        text, negative = self._conditions([request.words for request in requests])
         clock = _StageClock(self.compute)
 
         def velocity(sample: Tensor, timestep: Tensor, conditional: bool) -> Tensor:
@@ -114,19 +141,19 @@ class OfficialDreamer:
             return self.parts.transformer(sample, timestep, told, past, self.layout)  # type: ignore[no-any-return]
 
         def draw(number: int, shape: tuple[int, ...]) -> Tensor:
-            return chunk_noise(request.seed, request.index, shape, self.compute.device, level=number)
+            each, device = (1, *shape[1:]), self.compute.device
+            return torch.cat([chunk_noise(one.seed, one.index, each, device, level=number) for one in requests])
 
         patch = self.parts.transformer.config.patch_size
-        first = request.start is not None
-        latents = sample_chunk(self.plan, velocity, draw, self._shape(), patch, first, clock.tick)
-        return latents, tuple(clock.stages)
+        latents = sample_chunk(self.plan, velocity, draw, self._shape(len(requests)), patch, first, clock.tick)
+        return [(row, tuple(clock.stages)) for row in torch.split(latents, 1)]
 
-    def _conditions(self, words: Mixture) -> tuple[Tensor, Tensor]:
-        """What the model reads, and what guidance leads away from (empty without guidance), each [1, L, D]."""
+    def _conditions(self, words: list[Mixture]) -> tuple[Tensor, Tensor]:
+        """What the model reads, and what guidance leads away from (empty without guidance), each [B, L, D]."""
         negative = [self.options.negative_prompt] if self.plan.guidance.scale > 1 else []
-        self.parts.encoder.prepare([*(part.text for part in words), *negative])
-        away = self.parts.encoder(*negative) if negative else torch.empty(0)
-        return self._mix(words), away
+        self.parts.encoder.prepare([*(part.text for mixture in words for part in mixture), *negative])
+        away = self.parts.encoder(*negative).expand(len(words), -1, -1) if negative else torch.empty(0)
+        return torch.cat([self._mix(mixture) for mixture in words]), away
 
     def _mix(self, words: Mixture) -> Tensor:
         parts = [part for part in words if part.weight > 0]

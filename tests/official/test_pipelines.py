@@ -218,7 +218,7 @@ def test_image_to_video_equals_diffusers(compare: Any, kind: str) -> None:
     check(*compare(kind, {"image": PICTURE}, order))
 
 
-@pytest.mark.parametrize("length", [33, 100])
+@pytest.mark.parametrize("length", [100])
 @pytest.mark.parametrize("kind", KINDS)
 def test_video_to_video_equals_diffusers(compare: Any, kind: str, length: int) -> None:
     chunks = range(length // 33, 0, -1)

@@ -107,7 +107,7 @@ def test_a_mixture_is_the_sum_of_the_embeddings(distilled: Path) -> None:
     world.reset(seed=1, prompt=OLD)
     words = world.step(prompt=NEW).prompt
     dreamer: Any = world.dreamer
-    mixed, _ = dreamer._conditions(words)
+    mixed, _ = dreamer._conditions([words])
     expected = sum(part.weight * dreamer.parts.encoder(part.text) for part in words)
     assert np.allclose(mixed, expected, atol=1e-6)
 
