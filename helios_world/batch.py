@@ -4,8 +4,8 @@
 >>> worlds = [begin() for _ in range(8)]
 >>> chunks = step_together(worlds, actions, [None] * 8)
 
-The chunks are those that the worlds would make one by one: the same bytes on x86 processors, elsewhere as close as
-`ManyDreamer.sample_many` says. Each `Timing` is that of the pass, because that is how long the world had to wait.
+The chunks are those that the worlds would make one by one: those of nano the same bytes on x86 processors, others as
+close as their dreamer's `sample_many` says. Each `Timing` is that of the pass, since the world had to wait that long.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 
 from helios_runtime.protocol import wire
 from helios_runtime.server import jobs
+from helios_world.errors import PromptError
 from helios_world.snapshot import Snapshot
 
 GOLDEN_SID = b"00112233445566778899aabbccddeeff"
@@ -196,6 +197,17 @@ def test_a_prompt_outlives_a_failed_step(office: Any, visit: Any) -> None:
     assert office.engine.steps[-1].prompt == "a blue floor"
 
 
+def test_a_prompt_that_is_refused_is_forgotten(office: Any, visit: Any) -> None:
+    guest = visit(office)
+    guest.open()
+    guest.ask("RESET", seed=1)
+    guest.ask("PROMPT", prompt="too long for this world")
+    office.engine.fault = PromptError("too long")
+    assert guest.ask("STEP", epoch=1).code == "prompt"
+    assert guest.ask("STEP", epoch=1).t == "CHUNK"
+    assert office.engine.steps[-1].prompt is None
+
+
 def test_snapshot_and_restore(office: Any, visit: Any) -> None:
     guest = visit(office)
     guest.open()
@@ -268,12 +280,39 @@ def test_too_many_sessions(office: Any, visit: Any) -> None:
 
 
 def test_a_repeated_open_with_a_nonce(office: Any, visit: Any) -> None:
-    guest, other = visit(office), visit(office, b"b")
+    guest = visit(office)
     first, again = guest.open(nonce="a" * 32), guest.open(nonce="a" * 32)
-    assert (again.sid, again.token) == (first.sid, first.token)
-    assert other.open(nonce="a" * 32).sid != first.sid
+    assert (again.sid, again.token, again.seq) == (first.sid, first.token, 4)
+    guest.ask("RESET", seed=1)
+    assert guest.open(nonce="a" * 32).sid == first.sid
     assert guest.open(nonce="b" * 32).sid != first.sid
-    assert len(office.floor.sessions) == 3
+    assert len(office.floor.sessions) == 2
+
+
+def test_an_open_is_repeated_on_another_connection(office: Any, visit: Any) -> None:
+    lost, guest = visit(office), visit(office, b"b")
+    first = lost.open(nonce="a" * 32)
+    again = guest.open(nonce="a" * 32)
+    assert (again.sid, again.token) == (first.sid, first.token)
+    (bye,) = lost.hear()
+    assert (bye.reason, bye.sid) == ("replaced", first.sid)
+    assert lost.ask("RESET", seed=1).code == "route"
+    assert guest.ask("RESET", seed=1).t == "CHUNK"
+    # It is in use now, and its nonce opens nothing of it any more.
+    assert visit(office, b"c").open(nonce="a" * 32).sid != first.sid
+
+
+def test_an_open_is_repeated_while_the_world_is_opened(office: Any, visit: Any) -> None:
+    lost, guest = visit(office), visit(office, b"b")
+    for visitor in (lost, guest):
+        visitor.greet()
+    office.engine.is_held = True
+    lost.say(t="OPEN", seq=2, nonce="a" * 32)
+    guest.say(t="OPEN", seq=5, nonce="a" * 32)
+    office.engine.work()
+    office.run()
+    (opened,) = guest.hear()
+    assert (opened.t, opened.seq, lost.hear(), len(office.floor.sessions)) == ("OPENED", 5, [], 1)
 
 
 def test_an_encoded_answer_is_kept_whole(office: Any, visit: Any) -> None:

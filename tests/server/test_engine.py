@@ -425,6 +425,17 @@ def test_an_engine_that_broke_leaves_nobody_waiting(
     with pytest.raises(HeliosError, match="about to stop"):
         desk.step("a")
     assert "the engine has stopped" in caplog.text
+    assert desk.engine.is_broken
+
+
+def test_a_fault_of_the_device_ends_the_pass_and_not_the_engine(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.begin("a")
+    desk.begin("b")
+    with monkeypatch.context() as patch:
+        patch.setattr("helios_runtime.server.engine.step_together", lambda *_: 1 // 0)
+        assert isinstance(desk.ask(_step("a")).result(LONG).error, ZeroDivisionError)
+    assert desk.get(_step("b")).index == 1
+    assert not desk.engine.is_broken
 
 
 def test_submit_does_not_wait_for_the_device(make_desk: Callable[..., Desk]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ def _frames(office: Any, visitor: Any, **message: Any) -> tuple[Any, list[bytes]
     (parts,) = office.sent(visitor.route)
     head, buffers = wire.decode_server(parts)
     return head, [bytes(buffer) for buffer in buffers]
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(28, "no space")
 
 
 def _step(visitor: Any, seq: int, *held: str, epoch: int = 1) -> tuple[Any, list[bytes]]:
@@ -458,9 +463,11 @@ def test_room_is_made_by_putting_away_who_is_gone(make_office: MakeOffice, visit
     old.open()
     assert new.open().code == "limit"
     office.pass_time(50.0)
-    assert new.open().code == "limit"
     assert new.open().t == "OPENED"
     assert visit(office, b"c").resume(old).code == "limit"
+    office.pass_time(50.0)
+    assert visit(office, b"d").resume(old).sid == old.sid
+    assert len(office.floor.sessions) == 1
 
 
 def test_a_session_has_a_longest_life(make_office: MakeOffice, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,15 +490,61 @@ def test_a_session_has_a_longest_life(make_office: MakeOffice, visit: Any, monke
     assert stream.resume(stream).code == "unknown_session"
 
 
+def test_a_full_disk_costs_nobody_a_place(make_office: MakeOffice, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    office = make_office(max_sessions=1)
+    old, new = visit(office), visit(office, b"b")
+    old.open()
+    old.ask("RESET", seed=1)
+    monkeypatch.setattr("os.replace", _no_space)
+    office.pass_time(50.0)
+    assert [new.open().code for _ in range(3)] == ["limit"] * 3
+    assert old.ask("STEP", epoch=1).index == 1
+
+
+def test_a_full_disk_does_not_fill_the_log(
+    make_office: MakeOffice, visit: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guest = visit(make_office())
+    guest.open()
+    guest.ask("RESET", seed=1)
+    monkeypatch.setattr("os.replace", _no_space)
+    for _ in range(50):
+        assert guest.ask("STEP", epoch=1).t == "CHUNK"
+    assert 1 <= caplog.text.count("cannot be saved") < 10
+
+
+def test_an_error_that_took_a_number_is_known_after_a_restart(make_office: MakeOffice, visit: Any) -> None:
+    old = visit(make_office())
+    old.open(mode="stream")
+    old.ask("RESET", seed=1)
+    error = old.ask("STEP", epoch=1)
+    assert error.code == "state"
+    new = visit(make_office())
+    assert new.resume(old, last_seq=2).next_seq == 3
+    (again,) = new.say(t="STEP", sid=old.sid, seq=2, epoch=1)
+    assert again == error
+
+
+def test_a_record_that_makes_no_sense_is_answered(
+    make_office: MakeOffice, visit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = visit(make_office())
+    old.open()
+    old.ask("RESET", seed=1)
+    office = make_office()
+    record = office.floor.store.load(old.sid)
+    office.floor.store.save(replace(record, again=[b"nonsense", b"more"]))
+    new = visit(office)
+    assert new.resume(old).code == "protocol"
+    assert (len(office.floor.sessions), office.engine.worlds) == (0, {})
+
+
 def test_a_full_disk_ends_no_session(make_office: MakeOffice, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     office = make_office()
     guest = visit(office)
     guest.open()
 
-    def fail(*_: object) -> None:
-        raise OSError(28, "no space")
-
-    monkeypatch.setattr("os.replace", fail)
+    monkeypatch.setattr("os.replace", _no_space)
     assert guest.ask("RESET", seed=1).t == "CHUNK"
     assert guest.ask("STEP", epoch=1).t == "CHUNK"
     office.pass_time(601.0)

@@ -323,6 +323,20 @@ def test_the_default_world_is_opened_by_name(connect: Connect) -> None:
     server.close()
 
 
+@pytest.mark.parametrize("part", ["engine.prepare_together", "desk.Desk.is_blocked"])
+def test_a_server_that_can_serve_no_more_ends(
+    make_server: MakeServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr("helios_runtime.server.server._LOOK_SECONDS", 0.01)
+    server = make_server()
+    guest = connect(server)
+    guest.open()
+    broken: object = property(_break) if part.startswith("desk") else _break
+    monkeypatch.setattr(f"helios_runtime.server.{part}", broken)
+    guest.send(t="RESET", sid=guest.sid, seq=1, seed=1)
+    server.serve_forever()
+
+
 def test_nothing_is_left_behind(make_server: MakeServer, connect: Connect, tmp_path: Path) -> None:
     before = set(threading.enumerate())
     server = make_server(state_dir=tmp_path)
@@ -332,6 +346,10 @@ def test_nothing_is_left_behind(make_server: MakeServer, connect: Connect, tmp_p
     server.close()
     left = {thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("helios")}
     assert left == set()
+
+
+def _break(_: object) -> None:
+    raise RuntimeError("broken")
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

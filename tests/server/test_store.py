@@ -105,6 +105,27 @@ def test_a_damaged_record_is_none_and_is_told_to_the_log(store: Store, caplog: p
     assert SID in caplog.text
 
 
+def test_every_byte_that_is_damaged_is_noticed(store: Store) -> None:
+    store.save(replace(RECORD, again=[b"HW", b"step"], answer=[[b"answer"]]))
+    path = store.folder / f"{SID}.session"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        assert store.load(SID) is None, place
+
+
+def test_what_was_not_finished_is_swept_up(store: Store) -> None:
+    store.save(RECORD)
+    unfinished, other = store.folder / f"{SID}.17.0a1b2c3d", store.folder / "notes.txt"
+    unfinished.touch()
+    other.touch()
+    store.close()
+    again = Store(store.folder)
+    assert again.load(SID) == RECORD
+    assert (unfinished.exists(), other.exists()) == (False, True)
+    again.close()
+
+
 @pytest.mark.parametrize("sid", ["", "../../etc/passwd", "0" * 31, "0" * 33, "G" * 32, "0" * 30 + "/."])
 def test_an_id_is_no_path(store: Store, sid: str) -> None:
     with pytest.raises(ValueError, match="no session's id"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from helios_world.errors import PromptError
 from helios_world.spec import Action
 
 
@@ -134,13 +135,19 @@ def test_input_that_the_world_does_not_have(guest: Any) -> None:
 
 
 def test_a_chunk_that_fails_is_told_and_paid(office: Any, guest: Any) -> None:
-    from helios_world.errors import PromptError
-
     office.engine.fault = PromptError("not this")
     (error, chunk) = _credit(guest, 2)
     assert (error.t, error.code, error.seq, error.sid) == ("ERROR", "prompt", None, guest.sid)
     assert chunk.index == 1
     assert office.floor.sessions.get(guest.sid).credit == 0
+
+
+def test_a_prompt_that_is_refused_is_refused_once(office: Any, guest: Any) -> None:
+    guest.ask("PROMPT", prompt="too long for this world")
+    office.engine.fault = PromptError("too long")
+    (error, chunk) = _credit(guest, 2)
+    assert (error.code, chunk.t) == ("prompt", "CHUNK")
+    assert office.engine.steps[-1].prompt is None
 
 
 def test_modes_are_not_mixed(office: Any, visit: Any, guest: Any) -> None:

@@ -26,7 +26,7 @@ from helios_runtime.server.jobs import Ahead, Job, Outcome, StepInput
 from helios_runtime.server.latest import Taken
 from helios_runtime.server.sequence import Multipart
 from helios_runtime.server.sessions import Request, Session
-from helios_world.errors import HeliosError
+from helios_world.errors import HeliosError, PromptError
 from helios_world.spec import NO_ACTION, Chunk, Frames
 
 _log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class Chunks:
         waited = 1e3 * (self._floor.now() - request.arrived)
         outcome = yield job
         if outcome.error is not None:
+            _forget_refused(session, request.message, outcome.error)
             self.fail(session, outcome.error, seq)
         elif isinstance(request.message, Restore):
             _apply(session, outcome)
@@ -74,7 +75,10 @@ class Chunks:
         ahead = self._ahead(session, None, owed=False)
         outcome = yield jobs.Step(seat=session.sid, sample=sample, ahead=ahead)
         if outcome.error is not None:
-            latest.put_back(taken.prompt)
+            if isinstance(outcome.error, PromptError):
+                session.prompt = None  # it would be refused with every chunk
+            else:
+                latest.put_back(taken.prompt)
             self.fail(session, outcome.error, None)
             return
         _apply(session, outcome)
@@ -86,6 +90,8 @@ class Chunks:
         outcome = yield _job(session, message, buffers, None)
         if outcome.error is None:
             _apply(session, outcome)
+        else:
+            _forget_refused(session, message, outcome.error)
         if seq is None:
             return outcome
         if outcome.error is not None:
@@ -198,6 +204,12 @@ def _apply(session: Session, outcome: Outcome) -> None:
         assert isinstance(value, int)
         session.index = value + 1
     session.prompt = None
+
+
+def _forget_refused(session: Session, message: Message, error: Exception) -> None:
+    """A prompt that was said before and that the world refuses would be refused with every step."""
+    if isinstance(error, PromptError) and isinstance(message, Step) and message.prompt is None:
+        session.prompt = None
 
 
 def _job(session: Session, message: Message, buffers: list[memoryview], ahead: Ahead | None) -> Job:

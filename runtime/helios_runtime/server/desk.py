@@ -255,7 +255,10 @@ class Desk:
 
     def _fault(self, session: Session, error: Exception) -> None:
         """Something that was being done for a session ended in a fault of ours."""
-        self._chunks.fail(session, error, session.sequence.running)
+        if session.asked is not None:
+            self._life.abandon(session, error)
+        else:
+            self._chunks.fail(session, error, session.sequence.running)
 
     def _peer(self, route: bytes, now: float) -> _Peer:
         peer = self._peers.get(route)

@@ -64,7 +64,7 @@ class Engine:
         self._finishing: list[threading.Thread] = []
         self._busy_since: float | None = None
         self._changed = threading.Condition()
-        self._is_closed = False
+        self._is_closed = self._is_broken = False
         self._thread = threading.Thread(target=self._run, name="helios-engine", daemon=True)
 
     def start(self) -> None:
@@ -105,6 +105,11 @@ class Engine:
         """How many jobs wait."""
         return len(self._queue)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether its thread has ended by a fault of its own. It will do nothing any more."""
+        return self._is_broken
+
     def turn(self) -> bool:
         """Do what is to be done next; wait for it if there is nothing. False once closed."""
         taken = self._next()
@@ -124,6 +129,7 @@ class Engine:
             while self.turn():
                 pass
         except Exception:
+            self._is_broken = True
             _log.critical("the engine has stopped", exc_info=True)
         finally:
             self._refuse_all()
@@ -175,7 +181,11 @@ class Engine:
         if not ready:
             return []
         worlds = [seat.world for _, seat, _ in ready]
-        chunks = step_together(worlds, [given.action for *_, given in ready], [given.prompt for *_, given in ready])
+        actions, prompts = [given.action for *_, given in ready], [given.prompt for *_, given in ready]
+        try:
+            chunks = step_together(worlds, actions, prompts)
+        except Exception as error:  # of the device, say; what it may have done to these worlds is not known
+            chunks = [error] * len(ready)
         self._metrics.batch(len(ready))
         return [(*step, chunk) for step, chunk in zip(ready, chunks, strict=True)]
 

@@ -11,6 +11,7 @@ from functools import partial
 from helios_runtime.server.errands import Errand, Jobs, Post, Tasks
 from helios_runtime.server.mail import Mail
 from helios_runtime.server.metrics import Metrics
+from helios_runtime.server.quota import Complaints
 from helios_runtime.server.sessions import Session, Sessions
 from helios_runtime.server.store import Store
 
@@ -57,6 +58,7 @@ class Floor:
         post: calls a function in the loop's thread.
         now: monotonic seconds.
         heard: when each connection was last heard of.
+        complaints: how often the log is told that nothing can be saved.
         draining: the server is about to stop.
     """
 
@@ -70,6 +72,7 @@ class Floor:
     now: Callable[[], float] = time.monotonic
     sessions: Sessions = field(default_factory=Sessions)
     heard: dict[bytes, float] = field(default_factory=dict)
+    complaints: Complaints = field(default_factory=Complaints)
     draining: bool = False
 
     def silent(self, session: Session) -> float:
@@ -94,7 +97,9 @@ class Floor:
             self.store.save(session.record)
         except OSError as error:
             # The session goes on; it is only lost if the server is.
-            _log.error("session %s cannot be saved: %s", session.sid, error)
+            held_back = self.complaints.take(self.now())
+            if held_back is not None:
+                _log.error("session %s cannot be saved: %s (%d before it)", session.sid, error, held_back)
             self.metrics.error("store")
             return False
         return True

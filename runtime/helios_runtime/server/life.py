@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from helios_runtime.protocol import wire
 from helios_runtime.protocol.messages import Bye, Open, Resume
@@ -16,11 +18,12 @@ from helios_runtime.server.errors import explain, refusal
 from helios_runtime.server.floor import Floor
 from helios_runtime.server.requests import opened
 from helios_runtime.server.sequence import Sequence
-from helios_runtime.server.sessions import Asked, Session, may_resume, open_session, revive_session
-from helios_runtime.server.store import SessionRecord
+from helios_runtime.server.sessions import Asked, Session, open_session, revive_session
+from helios_runtime.server.store import SessionRecord, matches
 from helios_world.errors import HeliosError
 
 _log = logging.getLogger(__name__)
+Asking = TypeVar("Asking", Open, Resume)
 
 
 class Life:
@@ -34,17 +37,18 @@ class Life:
         floor = self._floor
         known = floor.sessions.by_nonce(route, message.nonce)
         if known is not None:
-            if known.opened_answer is not None:
-                floor.mail.pass_on(route, known.opened_answer)
+            self._open_again(known, route, message.seq)
             return
         world = floor.rules.worlds[0] if message.world is None else message.world
         wrong = self._unavailable(message, world)
         if wrong is not None:
             floor.mail.tell(route, refusal("option", wrong, seq=message.seq))
-        elif self._has_room(route, message.seq):
+        elif self._has_room:
             session, token = open_session(message, world, route, time.time(), floor.now())
             floor.sessions.add(session)
             self._errands.start(session, self._open(session, token))
+        else:
+            self._make_room(route, message, self.open)
 
     def resume(self, route: bytes, message: Resume) -> None:
         """A client wants a session back."""
@@ -64,8 +68,8 @@ class Life:
             if session.busy or session.sequence.running is not None or self.end_if_old(session):
                 continue
             if self._floor.silent(session) > self._patience(session):
-                begin = self._end if self._floor.store is None else self._put_away
-                self._errands.start(session, begin(session, "idle"))
+                begin = self._end(session, "idle") if self._floor.store is None else self._put_away(session)
+                self._errands.start(session, begin)
 
     def end_if_old(self, session: Session) -> bool:
         """End a session that nothing is being done for, if it has lived for too long; whether it has."""
@@ -98,23 +102,33 @@ class Life:
         missing = [name for name, needed in wanted.items() if needed and name not in rules.capabilities]
         return f"this server cannot do {missing}; it can do {list(rules.capabilities)}" if missing else None
 
-    def _has_room(self, route: bytes, seq: int) -> bool:
-        floor, most = self._floor, self._floor.rules.max_sessions
-        if len(floor.sessions) < most:
-            return True
-        self._make_room()
-        floor.mail.tell(
-            route, refusal("limit", f"all {most} sessions are taken; try again later", seq=seq, sessions=most)
-        )
-        return False
+    @property
+    def _has_room(self) -> bool:
+        return len(self._floor.sessions) < self._floor.rules.max_sessions
 
-    def _make_room(self) -> None:
-        """Put the session away that has been without a connection for longest, if there is one."""
+    def _make_room(self, route: bytes, message: Asking, again: Callable[[bytes, Asking], None]) -> None:
+        """Put the session away that has been without a connection for longest, if there is one; then try again."""
         free = [each for each in self._floor.sessions if not each.busy and each.sequence.running is None]
         gone = [session for session in free if not self._floor.alive(session)]
         if gone and self._floor.store is not None:
             oldest = max(gone, key=self._floor.silent)
-            self._errands.start(oldest, self._put_away(oldest, "idle"))
+            self._errands.start(oldest, self._give_place(oldest, route, message, again))
+        else:
+            self._tell_full(route, message)
+
+    def _give_place(
+        self, session: Session, route: bytes, message: Asking, again: Callable[[bytes, Asking], None]
+    ) -> Errand:
+        yield from self._put_away(session)
+        if self._has_room and not self._floor.draining:
+            again(route, message)
+        else:
+            self._tell_full(route, message)
+
+    def _tell_full(self, route: bytes, message: Open | Resume) -> None:
+        most = self._floor.rules.max_sessions
+        why = f"all {most} sessions are taken; try again later"
+        self._floor.mail.tell(route, refusal("limit", why, seq=message.seq, sessions=most))
 
     def _open(self, session: Session, token: str) -> Errand:
         outcome = yield jobs.Open(seat=session.sid, world=session.world)
@@ -133,8 +147,19 @@ class Life:
         session.opened_answer = opened(session, token, asked.seq)
         self._floor.mail.deliver(session, session.opened_answer)
 
+    def _open_again(self, session: Session, route: bytes, seq: int) -> None:
+        """An OPEN is repeated, perhaps on another connection than the one that broke."""
+        if session.asked is not None:
+            session.route, session.asked = route, Asked(route, seq)
+            return
+        assert session.opened_answer is not None
+        before, _ = wire.decode_server(session.opened_answer)
+        if session.route != route:
+            self._change_hands(session, route)
+        self._floor.mail.tell(route, before.model_copy(update={"seq": seq}))
+
     def _take_over(self, session: Session, route: bytes, message: Resume) -> None:
-        if not may_resume(session.token, message.token):
+        if not matches(message.token, session.token):
             self._refuse(route, message, "auth", "this is not the token of the session")
         elif session.spec is None or session.asked is not None:
             session.asked = Asked(route, message.seq)  # answered once the world is back
@@ -143,13 +168,15 @@ class Life:
 
     def _attach(self, session: Session, route: bytes, token: str, seq: int) -> None:
         """Give the session to a connection."""
-        floor = self._floor
-        if session.route is not None and session.route != route:
-            floor.mail.tell(session.route, Bye(sid=session.sid, reason="replaced", resumable=True))
-        session.attach(route, floor.now())
-        floor.metrics.resumed()
+        self._change_hands(session, route)
+        self._floor.metrics.resumed()
         _log.info("session %s was resumed", session.sid)
-        floor.mail.deliver(session, opened(session, token, seq))
+        self._floor.mail.deliver(session, opened(session, token, seq))
+
+    def _change_hands(self, session: Session, route: bytes) -> None:
+        if session.route is not None and session.route != route:
+            self._floor.mail.tell(session.route, Bye(sid=session.sid, reason="replaced", resumable=True))
+        session.attach(route, self._floor.now())
 
     def _fetch(self, route: bytes, message: Resume) -> None:
         """In the clerk's thread."""
@@ -164,14 +191,16 @@ class Life:
             self._take_over(session, route, message)
         elif record is None or record.world not in floor.rules.worlds or self._too_old(record.opened):
             self._refuse(route, message, "unknown_session", "no session with this sid is running or saved")
-        elif not may_resume(record.token, message.token):
+        elif not matches(message.token, record.token):
             self._refuse(route, message, "auth", "this is not the token of the session")
         elif floor.draining:
             self._refuse(route, message, "draining", "the server is about to stop")
-        elif self._has_room(route, message.seq):
+        elif self._has_room:
             session = revive_session(record, route, message.seq, floor.now())
             floor.sessions.add(session)
             self._errands.start(session, self._revive(session, record, message.token))
+        else:
+            self._make_room(route, message, self.resume)
 
     def _too_old(self, opened_at: float) -> bool:
         limit = self._floor.rules.session_seconds
@@ -217,21 +246,26 @@ class Life:
         yield lambda: None
         return outcome
 
+    def abandon(self, session: Session, error: Exception) -> None:
+        """A session could not be opened or brought back because of a fault of ours."""
+        self._errands.start(session, self._give_up(session, error))
+
     def _give_up(self, session: Session, error: Exception) -> Errand:
         """The world cannot be opened, or not be brought back. What is on disk stays there."""
-        asked = session.asked
+        asked, session.asked = session.asked, None
         assert asked is not None
         self._floor.mail.tell(asked.route, explain(error, seq=asked.seq, sid=session.sid))
         yield jobs.Close(seat=session.sid)
         self._floor.sessions.remove(session)
 
-    def _put_away(self, session: Session, reason: str) -> Errand:
+    def _put_away(self, session: Session) -> Errand:
         """Save a session and give up its seat, unless it is heard of in the meantime."""
         since, floor = self._floor.now(), self._floor
         is_saved = yield from self._settle(session)
         if floor.silent(session) < floor.now() - since or session.waiting is not None:
             return
-        yield from self._leave(session, Bye(sid=session.sid, reason=reason, resumable=is_saved))
+        if is_saved or floor.silent(session) > self._patience(session):
+            yield from self._leave(session, Bye(sid=session.sid, reason="idle", resumable=is_saved))
 
     def _end(self, session: Session, reason: str) -> Errand:
         yield from self._floor.forget(session)

@@ -43,7 +43,7 @@ class Loop:
         self._bell, self._ear = sockets.socketpair()
         self._bell.setblocking(False)
         self._ear.setblocking(False)
-        self._is_stopping = False
+        self._is_stopping = self._is_broken = False
         self._drain_until: float | None = None
         self._is_saved = False
         self._thread: threading.Thread | None = None
@@ -51,6 +51,11 @@ class Loop:
     def start(self, desk: Desk) -> None:
         self._thread = threading.Thread(target=self._run, args=(desk,), name="helios-io", daemon=True)
         self._thread.start()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether its thread has ended by a fault. Nobody is answered any more."""
+        return self._is_broken
 
     def post(self, task: Task) -> None:
         """Call a function in the loop's thread. From any thread; never blocks."""
@@ -91,6 +96,13 @@ class Loop:
             self._thread.join()
 
     def _run(self, desk: Desk) -> None:
+        try:
+            self._turn_around(desk)
+        except Exception:
+            self._is_broken = True
+            _log.critical("the server's loop has stopped", exc_info=True)
+
+    def _turn_around(self, desk: Desk) -> None:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._ear.fileno(), zmq.POLLIN)

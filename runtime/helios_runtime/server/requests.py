@@ -84,6 +84,10 @@ class Requests:
             yield from self._choose(session, request)(session, request, seq)
         except HeliosError as error:
             self._chunks.fail(session, error, seq)
+        record, sequence = session.record, session.sequence
+        if record is not None and not session.over and sequence.running is None and record.seq < sequence.last:
+            # An error has taken the number, and nothing was written of it yet.
+            yield from self._note(session, answer=sequence.answer[0])
 
     def _choose(self, session: Session, request: Request) -> Callable[[Session, Request, int], Errand]:
         others: dict[type[SessionRequest], Callable[[Session, Request, int], Errand]] = {
@@ -143,6 +147,7 @@ class Requests:
         outcome = yield jobs.Fork(seat=session.sid, twin=twin.sid)
         if outcome.error is None and self._floor.store is not None:
             outcome = yield jobs.TakeSnapshot(seat=twin.sid)
+        if outcome.error is None and self._floor.store is not None:
             twin.record = replace(twin.settings(), state=outcome.value)
             yield from self._floor.save(twin)
         if outcome.error is not None:

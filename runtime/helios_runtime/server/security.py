@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import zmq
 import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
+from helios_runtime.server.quota import Complaints
 from helios_world.errors import OptionError
 
 _log = logging.getLogger(__name__)
@@ -106,6 +108,7 @@ class AllowList:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._log_lines = Complaints()
 
     def callback(self, domain: str, key: bytes) -> bool:
         """`key` is in Z85. Whatever goes wrong is a no."""
@@ -115,7 +118,10 @@ class AllowList:
             _log.error("the allowed keys in %s cannot be read: %r", self.folder, error)
             return False
         if not allowed:
-            _log.warning("a client with the unknown key %s was refused", key.decode("ascii", "replace"))
+            held_back = self._log_lines.take(time.monotonic())
+            if held_back is not None:
+                unknown = key.decode("ascii", "replace")
+                _log.warning("a client with the unknown key %s was refused (%d before it)", unknown, held_back)
         return allowed
 
 

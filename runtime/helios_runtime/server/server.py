@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _CLOSE_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 Load = Callable[[str], World]
 
 
@@ -46,6 +47,9 @@ class Works(Jobs, Protocol):
     def start(self) -> None: ...
 
     def close(self, *, timeout: float) -> None: ...
+
+    @property
+    def is_broken(self) -> bool: ...
 
 
 class Server:
@@ -98,8 +102,11 @@ class Server:
             raise
 
     def serve_forever(self) -> None:
-        """Return when the server has been drained or closed."""
-        self._ended.wait()
+        """Return when the server has been drained or closed, or when it can serve no more, which the log tells."""
+        while not self._ended.wait(_LOOK_SECONDS):
+            if self._engine.is_broken or (self._loop is not None and self._loop.is_broken):
+                _log.critical("a thread of the server has ended; the next server can go on with its saved sessions")
+                return
 
     def drain(self, seconds: float | None = None) -> bool:
         """Stop in order: finish what runs, save all sessions, tell the clients. In any thread.

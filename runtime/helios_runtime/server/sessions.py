@@ -23,7 +23,7 @@ from helios_runtime.protocol.values import MAX_CREDIT, Encoding, Mode
 from helios_runtime.server.answers import Delivery
 from helios_runtime.server.latest import LatestInput
 from helios_runtime.server.sequence import Multipart, Sequence
-from helios_runtime.server.store import SessionRecord, digest, matches
+from helios_runtime.server.store import SessionRecord, digest
 from helios_world.errors import StateError
 from helios_world.spec import WorldSpec
 
@@ -214,9 +214,10 @@ class Sessions:
         return [session for session in self._all.values() if session.route == route]
 
     def by_nonce(self, route: bytes, nonce: str | None) -> Session | None:
-        if nonce is None:
-            return None
-        return next((session for session in self.of(route) if session.nonce == nonce), None)
+        """The session that an OPEN with this nonce has opened; on another connection only while it is unused."""
+        same = [session for session in self._all.values() if nonce is not None and session.nonce == nonce]
+        usable = [session for session in same if session.route == route or session.sequence.next_seq == 1]
+        return usable[0] if usable else None
 
 
 def new_ids() -> tuple[str, str]:
@@ -294,8 +295,3 @@ def revive_session(record: SessionRecord, route: bytes, seq: int, now: float) ->
         record=record,
         asked=Asked(route, seq),
     )
-
-
-def may_resume(token: bytes, given: str) -> bool:
-    """Whether this is the token, in a time that does not depend on how nearly it is."""
-    return matches(given, token)

@@ -11,8 +11,10 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import struct
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -30,9 +32,10 @@ except ImportError:  # not on Windows
 
 _log = logging.getLogger(__name__)
 _MAGIC = b"HELIOSSE"
-_VERSION = 1
-_PREFIX = struct.Struct("<8sIQ")
+_VERSION = 2
+_PREFIX = struct.Struct("<8sIQI")
 _SUFFIX = ".session"
+_UNFINISHED = re.compile(r"[0-9a-f]{32}\.\d+\.[0-9a-f]{8}")
 
 
 def digest(token: str) -> bytes:
@@ -41,6 +44,7 @@ def digest(token: str) -> bytes:
 
 
 def matches(token: str, kept: bytes) -> bool:
+    """Whether this is the token, in a time that does not depend on how nearly it is."""
     return hmac.compare_digest(digest(token), kept)
 
 
@@ -95,6 +99,7 @@ class Store:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _lock(self.folder / "lock")
+        self._sweep()
 
     def save(self, record: SessionRecord) -> None:
         path = self._path(record.sid)
@@ -114,7 +119,7 @@ class Store:
             return _unpack(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, struct.error, msgpack.UnpackException) as error:
+        except Exception as error:  # a damaged file may be anything
             _log.error("session %s cannot be read from disk: %r", sid, error)
             return None
 
@@ -132,6 +137,13 @@ class Store:
     def close(self) -> None:
         """Let another server have the folder."""
         self._lock.close()
+
+    def _sweep(self) -> None:
+        """Delete what a server that was killed had begun to write."""
+        for path in self.folder.iterdir():
+            if _UNFINISHED.fullmatch(path.name):
+                with suppress(OSError):
+                    path.unlink()
 
     def _path(self, sid: str) -> Path:
         if len(sid) != 32 or not set(sid) <= set("0123456789abcdef"):
@@ -171,15 +183,25 @@ def _pack(record: SessionRecord) -> list[Any]:
     }
     packed: bytes = msgpack.packb(header)
     blobs = [part for message in messages for part in message]
-    return [_PREFIX.pack(_MAGIC, _VERSION, len(packed)), packed, record.state or b"", *blobs]
+    prefix = _PREFIX.pack(_MAGIC, _VERSION, len(packed), _checksum(packed, *blobs))
+    return [prefix, packed, record.state or b"", *blobs]
+
+
+def _checksum(*parts: Any) -> int:
+    """Of everything but the state, which has one of its own."""
+    total = 0
+    for part in parts:
+        total = zlib.crc32(part, total)
+    return total
 
 
 def _unpack(data: bytes) -> SessionRecord:
-    magic, version, length = _PREFIX.unpack_from(data)
+    magic, version, length, checksum = _PREFIX.unpack_from(data)
     if magic != _MAGIC or version != _VERSION:
         raise ValueError(f"it begins with {magic!r}, version {version}")
     start = _PREFIX.size + length
-    header: dict[str, Any] = msgpack.unpackb(data[_PREFIX.size : start])
+    packed = data[_PREFIX.size : start]
+    header: dict[str, Any] = msgpack.unpackb(packed)
     sizes: list[list[int]] = header.pop("parts")
     if set(header) != {field.name for field in fields(SessionRecord)}:
         raise ValueError(f"its keys are {sorted(header)}")
@@ -187,6 +209,8 @@ def _unpack(data: bytes) -> SessionRecord:
     if len(body) != (header["state"] or 0) + sum(map(sum, sizes)):
         raise ValueError(f"{len(body)} bytes follow its header")
     state_size = header["state"]
+    if _checksum(packed, body[state_size or 0 :]) != checksum:
+        raise ValueError("its checksum is another one")
     header["state"] = None if state_size is None else bytes(body[:state_size])
     again, *answer = _cut(body[state_size or 0 :], sizes)
     header["again"] = again if header["again"] else None
