@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def summarise(path: str | Path, options: Options, dtype: torch.dtype) -> Summary
         OptionError: a choice that this checkpoint does not allow.
     """
     folder = OfficialFolder.read(path, options.variant)
-    plan = sampling_plan(folder, options)
+    sampling = sampling_plan(folder, options)
     check_size(folder, options)
     stored = {
         "transformer": list(survey(folder.transformer_path, modern_name).values()),
@@ -68,25 +68,20 @@ def summarise(path: str | Path, options: Options, dtype: torch.dtype) -> Summary
         "text_encoder": _headers(folder.text_encoder_path),
     }
     shapes = {name: {tensor.key: tensor.shape for tensor in tensors} for name, tensors in stored.items()}
-    peaks = {
-        f"offload={mode} keep_text_encoder={str(keep).lower()}": predict_peak(
-            _memory_plan(folder, options, shapes, dtype, mode, keep)
-        )
-        for mode, keep in _MODES
-    }
+    plans = _memory_plans(folder, options, shapes, dtype)
+    peaks = {_told(plan): predict_peak(plan) for plan in plans}
     parts = tuple(_part(name, tensors) for name, tensors in stored.items())
-    return Summary(folder.kind, plan.steps, plan.guidance.scale, parts, peaks)
+    return Summary(folder.kind, sampling.steps, sampling.guidance.scale, parts, peaks)
 
 
 _MODES: tuple[tuple[Mode, bool], ...] = (("none", True), ("none", False), ("group", True), ("group", False))
 
 
-def _memory_plan(
-    folder: OfficialFolder, options: Options, shapes: dict[str, Shapes], dtype: torch.dtype, mode: Mode, keep: bool
-) -> Plan:
+def _memory_plans(
+    folder: OfficialFolder, options: Options, shapes: dict[str, Shapes], dtype: torch.dtype
+) -> list[Plan]:
     long, mid, short = options.history
-    chosen = options.model_copy(update={"offload": mode})
-    return Plan(
+    first = Plan(
         transformer=folder.transformer,
         codec=CodecSize.read(read_object(folder.vae_path / "config.json"), shapes["vae"]),
         text=TextSize.read(read_object(folder.text_encoder_path / "config.json"), shapes["text_encoder"]),
@@ -94,12 +89,18 @@ def _memory_plan(
         width=options.width,
         layout=HistoryLayout(long, mid, short, options.latents_per_chunk),
         dtype=dtype,
-        mode=mode,
-        keep_text=keep,
+        mode="none",
         codec_dtype=DTYPES[options.vae_dtype],
-        codec_tiling=chosen.tiles(max(options.height, options.width)),
         text_tokens=options.text_tokens,
     )
+    side = max(options.height, options.width)
+    tiles = {mode: options.model_copy(update={"offload": mode}).tiles(side) for mode, _ in _MODES}
+    return [replace(first, mode=mode, keep_text=keep, codec_tiling=tiles[mode]) for mode, keep in _MODES]
+
+
+def _told(plan: Plan) -> str:
+    """The choices that lead to a plan."""
+    return f"offload={plan.mode} keep_text_encoder={str(plan.keep_text).lower()}"
 
 
 def _headers(folder: Path) -> list[Stored]:

@@ -35,6 +35,4 @@ def _open_truth(options: PlayOptions) -> list[World]:
 
 
 def _connect(address: str, options: PlayOptions) -> World:
-    key, server_key = options.key, options.server_key
-    keys = ClientKeys.read(key, server_key) if key and server_key else None
-    return helios_runtime.connect(address, keys=keys)
+    return helios_runtime.connect(address, keys=ClientKeys.given(options.key, options.server_key))

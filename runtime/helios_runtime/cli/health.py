@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,8 +56,10 @@ def health(
 
     Example: helios-world health 127.0.0.1:5555 --max-busy 60
     """
+    from helios_runtime.client.options import ClientKeys
+
     check_keys(key, server_key)
-    found = ask(address, timeout, keys_in(key, server_key) if key and server_key else None)
+    found = ask(address, timeout, ClientKeys.given(key, server_key))
     if max_busy is not None and (found.busy_seconds or 0) > max_busy:
         found = Health(
             **{**asdict(found), "problem": f"its device has been at one step for {found.busy_seconds:.0f} s"}
@@ -82,12 +83,6 @@ def show(found: Health, as_json: bool) -> None:
             ("sessions", str(found.sessions)),
         ]
     print_rows(found.address, rows)
-
-
-def keys_in(secret: Path, server: Path) -> ClientKeys:
-    from helios_runtime.client.options import ClientKeys
-
-    return ClientKeys.read(secret, server)
 
 
 def ask(address: str, timeout: float, keys: ClientKeys | None = None) -> Health:

@@ -60,9 +60,7 @@ def connected(address: str, key: Path | None, server_key: Path | None) -> World:
     import helios_runtime
     from helios_runtime.client import ClientKeys
 
-    check_keys(key, server_key)
-    keys = ClientKeys.read(key, server_key) if key and server_key else None
-    return helios_runtime.connect(address, keys=keys)
+    return helios_runtime.connect(address, keys=ClientKeys.given(key, server_key))
 
 
 def check_keys(key: Path | None, server_key: Path | None) -> None:

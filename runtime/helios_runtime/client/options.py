@@ -38,6 +38,11 @@ class ClientKeys:
             raise OptionError(f"{str(client)!r} has no secret key; the client's own file is NAME.key_secret")
         return cls(public, secret, _certificate(server)[0])
 
+    @classmethod
+    def given(cls, client: str | Path | None, server: str | Path | None) -> ClientKeys | None:
+        """As `read`, where both files are given; else None."""
+        return cls.read(client, server) if client and server else None
+
 
 class ConnectOptions(TypedDict, total=False):
     """The keywords of `connect`; `ClientOptions` says what they mean."""
