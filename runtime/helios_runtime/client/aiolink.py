@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +12,7 @@ import zmq.asyncio
 
 from helios_runtime.client.exchange import Command, Event, Exchange, Receive, Renew, Send, T
 from helios_runtime.client.options import ClientOptions
-from helios_runtime.client.sockets import close_socket, open_socket, read_event
+from helios_runtime.client.sockets import Waker, close_socket, open_socket, read_event
 
 
 class AsyncLink:
@@ -24,8 +23,7 @@ class AsyncLink:
         self._context = zmq.asyncio.Context.instance()
         self._socket: zmq.asyncio.Socket | None = None
         self._monitor: zmq.asyncio.Socket | None = None
-        self._wakes: socket.socket | None = None
-        self._waker: socket.socket | None = None
+        self._waker: Waker | None = None
 
     async def run(self, exchange: Exchange[T]) -> T:
         event: Event = None
@@ -61,22 +59,18 @@ class AsyncLink:
         return None
 
     def wake(self) -> None:
-        with suppress(OSError):
-            if self._waker is not None:
-                self._waker.send(b"\0")
+        if self._waker is not None:
+            self._waker.wake()
 
     def make_wakeable(self) -> None:
-        if self._wakes is None:
-            self._wakes, self._waker = socket.socketpair()
-            self._wakes.setblocking(False)
-            self._waker.setblocking(False)
+        if self._waker is None:
+            self._waker = Waker()
 
     def close(self) -> None:
         if self._socket is not None:
             close_socket(self._socket, self._monitor)
-        for end in (self._wakes, self._waker):
-            if end is not None:
-                end.close()
+        if self._waker is not None:
+            self._waker.close()
 
     async def _receive(self, until: float) -> Event:
         while True:
@@ -101,13 +95,12 @@ class AsyncLink:
 
     async def _wait(self, seconds: float) -> bool:
         poller = zmq.asyncio.Poller()
-        for watched in (self._socket, self._monitor, self._wakes):
+        wakes = None if self._waker is None else self._waker.socket
+        for watched in (self._socket, self._monitor, wakes):
             if watched is not None:
                 poller.register(watched, zmq.POLLIN)
         ready = dict(await poller.poll(-1 if seconds == math.inf else math.ceil(1e3 * seconds)))
-        if self._wakes is None or not {self._wakes, self._wakes.fileno()} & set(ready):
+        if self._waker is None or not {self._waker.socket, self._waker.socket.fileno()} & set(ready):
             return False
-        with suppress(BlockingIOError):
-            while self._wakes.recv(4096):
-                pass
+        self._waker.rest()
         return True

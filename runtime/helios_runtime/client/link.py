@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +11,7 @@ import zmq
 
 from helios_runtime.client.exchange import Command, Event, Exchange, Receive, Renew, Send, T
 from helios_runtime.client.options import ClientOptions
-from helios_runtime.client.sockets import close_socket, open_socket, read_event
+from helios_runtime.client.sockets import Waker, close_socket, open_socket, read_event
 
 
 class Link:
@@ -23,8 +22,7 @@ class Link:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
-        self._wakes: socket.socket | None = None
-        self._waker: socket.socket | None = None
+        self._waker: Waker | None = None
 
     def run(self, exchange: Exchange[T]) -> T:
         """Do all that the exchange asks for; its value."""
@@ -59,24 +57,19 @@ class Link:
 
     def wake(self) -> None:
         """End a wait that is under way or comes next. From any thread, once `make_wakeable` was called."""
-        # A full buffer means that a wake-up is under way already.
-        with suppress(OSError):
-            if self._waker is not None:
-                self._waker.send(b"\0")
+        if self._waker is not None:
+            self._waker.wake()
 
     def make_wakeable(self) -> None:
-        if self._wakes is None:
-            self._wakes, self._waker = socket.socketpair()
-            self._wakes.setblocking(False)
-            self._waker.setblocking(False)
+        if self._waker is None:
+            self._waker = Waker()
 
     def close(self, linger_ms: int = 0) -> None:
         """Close everything at once; what was sent may have that long to go out, beside everything else."""
         if self._socket is not None:
             close_socket(self._socket, self._monitor, linger_ms)
-        for end in (self._wakes, self._waker):
-            if end is not None:
-                end.close()
+        if self._waker is not None:
+            self._waker.close()
 
     def _send(self, command: Send) -> None:
         with suppress(zmq.Again):
@@ -113,13 +106,12 @@ class Link:
     def _wait(self, seconds: float) -> bool:
         """Sleep until something comes; whether that was a wake-up."""
         poller = zmq.Poller()
-        for watched in (self._socket, self._monitor, self._wakes):
+        wakes = None if self._waker is None else self._waker.socket
+        for watched in (self._socket, self._monitor, wakes):
             if watched is not None:
                 poller.register(watched, zmq.POLLIN)
         ready = dict(poller.poll(None if seconds == math.inf else math.ceil(1e3 * seconds)))
-        if self._wakes is None or self._wakes.fileno() not in ready:
+        if self._waker is None or self._waker.socket.fileno() not in ready:
             return False
-        with suppress(BlockingIOError):
-            while self._wakes.recv(4096):
-                pass
+        self._waker.rest()
         return True

@@ -1,9 +1,11 @@
-"""What both links share: a DEALER socket with its limits, and a second one that tells how its connection fares."""
+"""What both links share: a DEALER socket with its limits, one that tells how its connection fares, one that wakes."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
+from socket import socketpair
 from typing import TypeVar
 
 import zmq
@@ -19,6 +21,31 @@ _HEARTBEAT_MS, _HEARTBEAT_TIMEOUT_MS = 10_000, 60_000
 _SEND_QUEUE, _RECEIVE_QUEUE = 64, 64
 _WATCHED = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_AUTH
 _EVENT = struct.Struct("=HI")
+
+
+class Waker:
+    """Ends another thread's wait on sockets: what is written into one end of a pair wakes who polls the other."""
+
+    def __init__(self) -> None:
+        self.socket, self._end = socketpair()
+        self.socket.setblocking(False)
+        self._end.setblocking(False)
+
+    def wake(self) -> None:
+        """From any thread."""
+        # A full buffer means that a wake-up is under way already.
+        with suppress(OSError):
+            self._end.send(b"\0")
+
+    def rest(self) -> None:
+        """Take all wake-ups that came."""
+        with suppress(BlockingIOError):
+            while self.socket.recv(4096):
+                pass
+
+    def close(self) -> None:
+        self.socket.close()
+        self._end.close()
 
 
 def open_socket(context: zmq.Context[S], options: ClientOptions) -> tuple[S, S]:
