@@ -1,12 +1,32 @@
-"""Operations that the model is built from, each in a file of its own, written in plain torch.
+"""Operations that the model is built from: functions from tensors to tensors, differentiable, on any device.
 
-They are functions from tensors to tensors, run on any device, and are differentiable. A faster version of one
-of them has to equal it.
+Each exists twice: in plain torch (`reference`), which says what it computes, and as a Triton kernel (`triton_ops`),
+which reads and writes every byte once. `choice` says which of them a call runs.
 """
 
-from helios_kernels.gated_residual import gated_residual
-from helios_kernels.modulated_norm import modulated_layer_norm
-from helios_kernels.rms_norm import rms_norm
-from helios_kernels.rotary import rotary
+from helios_kernels.choice import Choice, chosen, use, using
+from helios_kernels.operations import (
+    gated_residual,
+    gated_residual_layer_norm,
+    gated_residual_norm,
+    layer_norm,
+    modulated_layer_norm,
+    qk_norm_rotary,
+    rms_norm,
+    rotary,
+)
 
-__all__ = ["gated_residual", "modulated_layer_norm", "rms_norm", "rotary"]
+__all__ = [
+    "Choice",
+    "chosen",
+    "gated_residual",
+    "gated_residual_layer_norm",
+    "gated_residual_norm",
+    "layer_norm",
+    "modulated_layer_norm",
+    "qk_norm_rotary",
+    "rms_norm",
+    "rotary",
+    "use",
+    "using",
+]
