@@ -13,24 +13,29 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from helios_world.pending import PendingChunk
 from helios_world.spec import Action, Chunk, Frames, Timing, World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeGuard
 
     from torch import Tensor
     from typing_extensions import Unpack
 
-    from helios_world.dream import Draft
-    from helios_world.dreamer import ManyDreamer
+    from helios_world.draft import Draft
+    from helios_world.dreamer import ManyDreamer, StreamingDreamer
     from helios_world.memory import HistoryViews, RollingMemory
     from helios_world.model import HistoryCache
     from helios_world.options import LoadOptions
 
 Made = tuple["Tensor", Frames, Timing]
+Begun = tuple["Tensor", "Iterator[Frames]", Timing]
 T = TypeVar("T")
+M = TypeVar("M", bound=tuple[Any, ...])
 _log = logging.getLogger(__name__)
 
 
@@ -41,9 +46,14 @@ class Batchable(World, Protocol):
     @property
     def batcher(self) -> ManyDreamer | None: ...
 
+    @property
+    def streamer(self) -> StreamingDreamer | None: ...
+
     def draft(self, action: Action | None = None, prompt: str | None = None) -> Draft: ...
 
     def finish(self, draft: Draft, latents: Tensor, frames: Frames, timing: Timing) -> Chunk: ...
+
+    def launch(self, draft: Draft, latents: Tensor, groups: Iterator[Frames], timing: Timing) -> PendingChunk: ...
 
     def unprepared(self) -> RollingMemory | None: ...
 
@@ -84,6 +94,23 @@ def step_together(
     return [chunks[number] for number in range(len(worlds))]
 
 
+def begin_together(
+    worlds: Sequence[World], actions: Sequence[Action | None], prompts: Sequence[str | None]
+) -> list[PendingChunk | Exception]:
+    """`World.begin_step` of every world, as `step_together` steps them; the frames come world by world.
+
+    Raises:
+        ValueError: not as many actions or prompts as worlds, or a world twice.
+    """
+    _check_distinct(worlds, actions, prompts)
+    begun: dict[int, PendingChunk | Exception] = {}
+    for members in groups(worlds):
+        present = [worlds[member] for member in members]
+        asked = [(actions[member], prompts[member]) for member in members]
+        begun.update(zip(members, _begin_group(present, asked), strict=True))
+    return [begun[number] for number in range(len(worlds))]
+
+
 def prepare_together(worlds: Sequence[World]) -> list[Exception | None]:
     """Prepare every world, as `step_together` steps them; for each what went wrong, None for nothing.
 
@@ -113,37 +140,55 @@ def _step_group(worlds: list[World], asked: list[tuple[Action | None, str | None
     batcher = _batcher(ready)
     drafts = [_attempt(world.draft, *given) for world, given in zip(ready, asked, strict=True)]
     with batcher.compute.running():
-        made = iter(_make_each([draft for draft in drafts if not isinstance(draft, Exception)], batcher))
+        made = iter(_make_each(_sound(drafts), lambda some: _make(some, batcher)))
         return [
-            draft if isinstance(draft, Exception) else _finish(world, draft, next(made))
+            draft if isinstance(draft, Exception) else _take(partial(world.finish, draft), next(made))
             for world, draft in zip(ready, drafts, strict=True)
         ]
 
 
-def _finish(world: Batchable, draft: Draft, made: Made | Exception) -> Chunk | Exception:
-    return made if isinstance(made, Exception) else _attempt(world.finish, draft, *made)
+def _begin_group(worlds: list[World], asked: list[tuple[Action | None, str | None]]) -> list[PendingChunk | Exception]:
+    ready = _together(worlds)
+    if not ready:
+        return [_attempt(world.begin_step, *given) for world, given in zip(worlds, asked, strict=True)]
+    batcher, streamer = _batcher(ready), ready[0].streamer
+    if streamer is None:
+        return [made if isinstance(made, Exception) else PendingChunk.of(made) for made in _step_group(worlds, asked)]
+    drafts = [_attempt(world.draft, *given) for world, given in zip(ready, asked, strict=True)]
+    with batcher.compute.running():
+        made = iter(_make_each(_sound(drafts), lambda some: _start(some, batcher, streamer)))
+        return [
+            draft if isinstance(draft, Exception) else _take(partial(world.launch, draft), next(made))
+            for world, draft in zip(ready, drafts, strict=True)
+        ]
 
 
-def _make_each(drafts: list[Draft], batcher: ManyDreamer) -> list[Made | Exception]:
+def _sound(drafts: list[Draft | Exception]) -> list[Draft]:
+    return [draft for draft in drafts if not isinstance(draft, Exception)]
+
+
+def _take(take: Callable[..., T], made: tuple[Any, ...] | Exception) -> T | Exception:
+    return made if isinstance(made, Exception) else _attempt(take, *made)
+
+
+def _make_each(drafts: list[Draft], make: Callable[[list[Draft]], list[M]]) -> list[M | Exception]:
     """In one pass; where that fails, for want of memory or because of one draft, in two of half as many, and so on."""
     if not drafts:
         return []
     try:
-        return [*_make(drafts, batcher)]
+        return [*make(drafts)]
     except Exception as error:
         if len(drafts) == 1:
             return [error]
         _log.warning("a pass for %d worlds failed and is halved: %r", len(drafts), error)
     # Out here the error is gone, and with it whatever of the failed pass it kept alive.
     half = len(drafts) // 2
-    return _make_each(drafts[:half], batcher) + _make_each(drafts[half:], batcher)
+    return _make_each(drafts[:half], make) + _make_each(drafts[half:], make)
 
 
 def _make(drafts: list[Draft], batcher: ManyDreamer) -> list[Made]:
     began = time.perf_counter()
-    pasts = _pasts(drafts, batcher)
-    encode = _since(began)
-    sampled = batcher.sample_many([draft.request for draft in drafts], pasts)
+    sampled, encode = _sample(drafts, batcher)
     decoding = time.perf_counter()
     frames = batcher.decode_many([latents for latents, _ in sampled], [draft.previous for draft in drafts])
     decode, total = _since(decoding), _since(began)
@@ -151,6 +196,24 @@ def _make(drafts: list[Draft], batcher: ManyDreamer) -> list[Made]:
         (latents, shown, Timing(encode, denoise, decode, total))
         for (latents, denoise), shown in zip(sampled, frames, strict=True)
     ]
+
+
+def _start(drafts: list[Draft], batcher: ManyDreamer, streamer: StreamingDreamer) -> list[Begun]:
+    began = time.perf_counter()
+    sampled, encode = _sample(drafts, batcher)
+    total = _since(began)
+    return [
+        (latents, streamer.decode_groups(latents, draft.kept_previous), Timing(encode, denoise, 0.0, total))
+        for draft, (latents, denoise) in zip(drafts, sampled, strict=True)
+    ]
+
+
+def _sample(drafts: list[Draft], batcher: ManyDreamer) -> tuple[list[tuple[Tensor, tuple[float, ...]]], float]:
+    """Latents with the milliseconds of their stages, and the milliseconds of encoding the histories."""
+    began = time.perf_counter()
+    pasts = _pasts(drafts, batcher)
+    encode = _since(began)
+    return batcher.sample_many([draft.request for draft in drafts], pasts), encode
 
 
 def _pasts(drafts: list[Draft], batcher: ManyDreamer) -> list[HistoryCache | HistoryViews]:

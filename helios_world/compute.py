@@ -58,9 +58,12 @@ class Compute:
             yield
 
     def wait(self) -> None:
-        """Until the device has done what it was given, so that times are true."""
+        """Until the device has done what it was given in the present stream, so that times are true.
+
+        Other streams go on: a chunk may be decoded in one while the next is denoised.
+        """
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+            torch.cuda.current_stream(self.device).synchronize()
 
 
 def _device(name: str) -> torch.device:

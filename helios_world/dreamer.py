@@ -6,7 +6,7 @@ Shapes: C latent channels, F latent frames, h w latent height and width, T frame
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -115,6 +115,29 @@ class ManyDreamer(Dreamer, Protocol):
 
     def decode_many(self, latents: Sequence[Tensor], previous: Sequence[Tensor | None]) -> list[Frames]:
         """`decode` of each."""
+        ...
+
+
+@runtime_checkable
+class StreamingDreamer(Dreamer, Protocol):
+    """A dreamer that decodes a chunk group by group, and can do it while it samples the next one."""
+
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """How many frames of a chunk come at a time; one number if all come at once."""
+        ...
+
+    @property
+    def decodes_beside(self) -> bool:
+        """Whether to decode in a thread, on a stream of its own, while other methods are called in another one."""
+        ...
+
+    def decode_groups(self, latents: Tensor, previous: Tensor | None) -> Iterator[Frames]:
+        """What `decode` gives, in groups of `group_sizes`, each made when it is taken.
+
+        Raises:
+            HeliosError: at once, for latents that cannot be decoded.
+        """
         ...
 
 

@@ -44,6 +44,11 @@ class LoadOptions(TypedDict, total=False):
     text_tokens: int
     vae_dtype: Literal["float32", "bfloat16"]
     vae_tiling: bool | None
+    vae_compile: bool
+    vae_channels_last: bool
+    attention: Literal["auto", "torch", "cudnn", "flash", "efficient", "fa3"]
+    graphs: bool | Literal["auto"]
+    precision: Literal["exact", "fp8"]
     image_noise: Range | None
     video_noise: Range | None
     fps: int
@@ -79,6 +84,14 @@ class Options(BaseModel):
         vae_dtype: in which frames are encoded and decoded.
         vae_tiling: code frames larger than 256 pixels in overlapping tiles, which takes less memory and changes them a
             little. By default only with offloading.
+        vae_compile: compile the decoder, on the device; the first frames then take minutes.
+        vae_channels_last: keep the codec's activations with the channels last.
+        attention: what computes it. "auto" measures on a GPU what there is for each shape, and is torch's own choice
+            elsewhere; a name fixes it. They round differently.
+        graphs: replay every pass as a recorded CUDA graph. "auto" does so for the shapes whose pass is bound by the
+            host; other devices, and offloading, have none.
+        precision: "fp8" rounds most matrix products of the transformer to 8 bits, for a GPU of compute capability 8.9
+            or newer. That changes the frames; nothing else does it by itself.
         image_noise, video_noise: range of the noise levels added to a given picture or video, None for none. Less noise
             keeps more of it, more noise gives more motion.
         fps: frames per second at which the frames are meant to be shown.
@@ -111,6 +124,11 @@ class Options(BaseModel):
     text_tokens: Positive = 512
     vae_dtype: Literal["float32", "bfloat16"] = "float32"
     vae_tiling: bool | None = None
+    vae_compile: bool = False
+    vae_channels_last: bool = False
+    attention: Literal["auto", "torch", "cudnn", "flash", "efficient", "fa3"] = "auto"
+    graphs: bool | Literal["auto"] = "auto"
+    precision: Literal["exact", "fp8"] = "exact"
     image_noise: Range | None = (0.111, 0.135)
     video_noise: Range | None = (0.111, 0.135)
     fps: Positive = 24

@@ -6,149 +6,31 @@ public fake are all `World`s, so whatever is written against one runs on all of 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from helios_world.errors import ActionError
+from helios_world.actions import NO_ACTION as NO_ACTION
+from helios_world.actions import STANDARD_BUTTONS as STANDARD_BUTTONS
+from helios_world.actions import Action as Action
+from helios_world.actions import ActionSpec as ActionSpec
+from helios_world.actions import Axis as Axis
+from helios_world.actions import Button as Button
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from helios_world.options import LoadOptions
+    from helios_world.pending import PendingChunk
     from helios_world.snapshot import Snapshot
 
 Frames = npt.NDArray[np.uint8]
 Start = Literal["prompt", "image", "video"]
 Fade = Literal["early", "late"]
-
-STANDARD_BUTTONS = (
-    "forward",
-    "back",
-    "strafe_left",
-    "strafe_right",
-    "turn_left",
-    "turn_right",
-    "look_up",
-    "look_down",
-    "jump",
-    "use",
-    "attack",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A control that is either held or not. `meaning` says what it does, with its unit."""
-
-    name: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """A continuous control in [low, high], 0 at rest.
-
-    `combine` says how samples that arrive within one chunk become one value: their sum, or the latest.
-    """
-
-    name: str
-    meaning: str
-    unit: str
-    low: float
-    high: float
-    combine: Literal["sum", "latest"] = "latest"
-
-
-@dataclass(frozen=True)
-class Action:
-    """What is held while a chunk is made. The same for every frame of the chunk.
-
-    >>> Action(buttons={"forward"}, axes={"turn": 0.3})
-    """
-
-    buttons: frozenset[str] = frozenset()
-    axes: Mapping[str, float] = field(default_factory=dict)
-
-    def __init__(self, buttons: Iterable[str] = (), axes: Mapping[str, float] | None = None) -> None:
-        if isinstance(buttons, str):
-            raise ActionError(f"buttons is a collection of names; got the string {buttons!r}, write {{{buttons!r}}}")
-        object.__setattr__(self, "buttons", frozenset(buttons))
-        values = {name: float(value) for name, value in sorted((axes or {}).items())}
-        object.__setattr__(self, "axes", MappingProxyType(values))
-
-    def __hash__(self) -> int:
-        return hash((self.buttons, tuple(self.axes.items())))
-
-    def __reduce__(self) -> tuple[type[Action], tuple[list[str], dict[str, float]]]:
-        return Action, (sorted(self.buttons), dict(self.axes))
-
-    def __repr__(self) -> str:
-        return f"Action(buttons={sorted(self.buttons)}, axes={dict(self.axes)})"
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"buttons": sorted(self.buttons), "axes": dict(self.axes)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Action:
-        unknown = set(data) - {"buttons", "axes"}
-        if unknown:
-            raise ActionError(f"an action has the keys 'buttons' and 'axes'; got also {sorted(unknown)}")
-        return cls(data.get("buttons", ()), data.get("axes"))
-
-
-NO_ACTION = Action()
-
-
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
-    """The controls of a world.
-
-    `steering` is "trained" when the model was trained on these controls, and "prompt" when they are turned into words.
-    """
-
-    buttons: tuple[Button, ...]
-    axes: tuple[Axis, ...] = ()
-    steering: Literal["trained", "prompt"] = "trained"
-
-    @property
-    def button_names(self) -> tuple[str, ...]:
-        return tuple(button.name for button in self.buttons)
-
-    @property
-    def axis_names(self) -> tuple[str, ...]:
-        return tuple(axis.name for axis in self.axes)
-
-    def check(self, action: Action) -> Action:
-        """Return `action`, or raise ActionError naming what is allowed."""
-        unknown = action.buttons - set(self.button_names)
-        if unknown:
-            raise ActionError(f"unknown button {sorted(unknown)}; this world has {list(self.button_names)}")
-        known = {axis.name: axis for axis in self.axes}
-        for name, value in action.axes.items():
-            if name not in known:
-                raise ActionError(f"unknown axis {name!r}; this world has {list(known)}")
-            axis = known[name]
-            if not math.isfinite(value) or not axis.low <= value <= axis.high:
-                raise ActionError(f"axis {name!r} is {value}; allowed is {axis.low} to {axis.high} ({axis.unit})")
-        return action
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ActionSpec:
-        return cls(
-            buttons=tuple(Button(**button) for button in data["buttons"]),
-            axes=tuple(Axis(**axis) for axis in data["axes"]),
-            steering=data["steering"],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +122,7 @@ class Chunk:
         action: the action the chunk was made with.
         prompt: the prompts it was made with, with their weights.
         timing: milliseconds.
+        groups: how many frames came at a time, where it was not all at once. See `World.begin_step`.
     """
 
     frames: Frames
@@ -248,6 +131,7 @@ class Chunk:
     action: Action
     prompt: tuple[PromptWeight, ...]
     timing: Timing
+    groups: tuple[int, ...] = ()
 
 
 @runtime_checkable
@@ -276,6 +160,26 @@ class World(Protocol):
     def step(self, action: Action | None = None, prompt: str | None = None) -> Chunk:
         """Return the next chunk. A new prompt fades in over `spec.blend` chunks; None keeps the present one."""
         ...
+
+    def begin_reset(
+        self, *, seed: int = 0, prompt: str | None = None, image: Frames | None = None, video: Frames | None = None
+    ) -> PendingChunk:
+        """`reset`, whose frames come group by group; see `begin_step`."""
+        from helios_world.pending import PendingChunk
+
+        return PendingChunk.of(self.reset(seed=seed, prompt=prompt, image=image, video=video))
+
+    def begin_step(self, action: Action | None = None, prompt: str | None = None) -> PendingChunk:
+        """`step`, whose frames come group by group, where the world can give the first before it has made the last.
+
+        The frames are those of `step`. The world has made the step when this returns: what it is asked for then, such
+        as a snapshot or the next step, is of the time after it, and none of that waits for the frames. If these cannot
+        be made, the step counts all the same, and whoever asks for them gets the error. A world makes the frames of
+        one step at a time; the next step begins meanwhile.
+        """
+        from helios_world.pending import PendingChunk
+
+        return PendingChunk.of(self.step(action, prompt))
 
     def prepare(self) -> None:
         """Do the part of the next step that does not depend on its input. Optional; changes no frame."""

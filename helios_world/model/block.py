@@ -31,6 +31,11 @@ class Modulation:
     ffn_scale: Tensor
     ffn_gate: Tensor
 
+    def last_row(self) -> Modulation:
+        """The last row alone, each [B or 1, 1, D]."""
+        parts = (self.shift, self.scale, self.gate, self.ffn_shift, self.ffn_scale, self.ffn_gate)
+        return Modulation(*(part[:, -1:] for part in parts))
+
 
 @dataclass(frozen=True)
 class Stream:

@@ -102,7 +102,7 @@ class HeliosTransformer(nn.Module):
         stream = self._noisy_stream(noisy, time, layout)
         past = self._history_stream(history, layout, self._history_time(timestep), stream)
         embedded = self.condition_embedder.text_embedder(text)
-        for block in self._blocks():
+        for block in self.walk_blocks():
             history_tokens, noisy_tokens = block(past, stream, block.text_key_value(embedded))
             past = Stream(history_tokens, past.rows, past.rotation)
             stream = Stream(noisy_tokens, stream.rows, stream.rotation)
@@ -111,7 +111,7 @@ class HeliosTransformer(nn.Module):
     def embed_text(self, text: Tensor) -> TextCache:
         """The part that depends on the text [B, L, text_dim] only."""
         embedded = self.condition_embedder.text_embedder(text)
-        pairs = [block.text_key_value(embedded) for block in self._blocks()]
+        pairs = [block.text_key_value(embedded) for block in self.walk_blocks()]
         return TextCache(keys=tuple(key for key, _ in pairs), values=tuple(value for _, value in pairs))
 
     def encode_history(self, history: HistoryViews, layout: HistoryLayout) -> HistoryCache:
@@ -124,7 +124,7 @@ class HeliosTransformer(nn.Module):
         time = self.condition_embedder.time(torch.zeros(1, device=history.short.device))
         stream = self._past(history, layout, time.unsqueeze(1))
         pairs = []
-        for number, block in enumerate(self._blocks(), start=1):
+        for number, block in enumerate(self.walk_blocks(), start=1):
             pairs.append(block.history_key_value(stream))
             if number < len(self.blocks):
                 stream = Stream(block.advance_history(stream, pairs[-1]), stream.rows, stream.rotation)
@@ -177,7 +177,7 @@ class HeliosTransformer(nn.Module):
         stream = self._noisy_stream(noisy, time, layout)
         texts = zip(text_cache.keys, text_cache.values, strict=True)
         pasts = zip(history_cache.keys, history_cache.values, strict=True)
-        for block, text, past in zip(self._blocks(), texts, pasts, strict=True):
+        for block, text, past in zip(self.walk_blocks(), texts, pasts, strict=True):
             stream = Stream(block.denoise(stream, past, text), stream.rows, stream.rotation)
         velocity = self._velocity(stream.tokens, time, noisy)
         return (velocity, stream.tokens) if return_hidden else velocity
@@ -189,8 +189,29 @@ class HeliosTransformer(nn.Module):
             parameter.data = parameter.data.to(torch.float32 if exact else dtype)
         return self
 
-    def _blocks(self) -> Iterator[Block]:
+    def walk_blocks(self) -> Iterator[Block]:
+        """The blocks in their order, as `walk` hands them out."""
         return self.walk([block for block in self.blocks if isinstance(block, Block)])
+
+    def grid(self, latents: Tensor) -> tuple[int, int, int]:
+        """Tokens of latents [B, C, F, h, w] along frames, rows and columns, in the smallest patches."""
+        (frames, height, width), (t, y, x) = latents.shape[2:], self.config.patch_size
+        return frames // t, height // y, width // x
+
+    def history_tokens(self, history: HistoryViews) -> Tensor:
+        """The history embedded, its long, mid and short part in this order: [B, M, D].
+
+        Raises:
+            ValueError: the model has no history.
+        """
+        if not self.config.has_multi_term_memory_patch:
+            raise ValueError("this model takes no history: its has_multi_term_memory_patch is false")
+        parts = (
+            row_by_row(self.patch_long, history.long),
+            row_by_row(self.patch_mid, history.mid),
+            row_by_row(self.patch_short, torch.cat((history.anchor, history.short), dim=2)),
+        )
+        return torch.cat(parts, dim=1).to(self.dtype)
 
     def _time(self, noisy: Tensor, timestep: Tensor, actions: Tensor | None) -> Tensor:
         batch, _, frames, _, _ = noisy.shape
@@ -213,7 +234,7 @@ class HeliosTransformer(nn.Module):
         return self.condition_embedder.time(told).unsqueeze(1)
 
     def _noisy_stream(self, noisy: Tensor, time: Tensor, layout: HistoryLayout) -> Stream:
-        t, height, width = self._grid(noisy)
+        t, height, width = self.grid(noisy)
         if t != layout.chunk:
             raise ValueError(f"noisy has {noisy.shape[2]} latent frames, the layout's chunk {layout.chunk}")
         rotation = self.positions.noisy(layout, height, width, noisy.device)
@@ -229,28 +250,17 @@ class HeliosTransformer(nn.Module):
         return Stream(noisy.tokens[:, :0], rows, noisy.rotation[:0])
 
     def _past(self, history: HistoryViews, layout: HistoryLayout, time: Tensor) -> Stream:
-        if not self.config.has_multi_term_memory_patch:
-            raise ValueError("this model takes no history: its has_multi_term_memory_patch is false")
-        parts = (
-            row_by_row(self.patch_long, history.long),
-            row_by_row(self.patch_mid, history.mid),
-            row_by_row(self.patch_short, torch.cat((history.anchor, history.short), dim=2)),
-        )
-        tokens = torch.cat(parts, dim=1).to(self.dtype)
-        _, height, width = self._grid(history.short)
+        tokens = self.history_tokens(history)
+        _, height, width = self.grid(history.short)
         rotation = self.positions.history(layout, height, width, tokens.device)
         if len(rotation) != tokens.shape[1]:
             raise ValueError(f"the history has {tokens.shape[1]} tokens, {layout} makes {len(rotation)}")
         return Stream(tokens, self.condition_embedder.modulation(time), rotation)
 
-    def _grid(self, latents: Tensor) -> tuple[int, int, int]:
-        (frames, height, width), (t, y, x) = latents.shape[2:], self.config.patch_size
-        return frames // t, height // y, width // x
-
     def _velocity(self, tokens: Tensor, time: Tensor, noisy: Tensor) -> Tensor:
         # The published model rounds the time to the weights' type before it modulates with it.
         normed = self.norm_out(tokens, time.to(self.dtype))
-        return unpatchify(self.proj_out(normed), self._grid(noisy), self.config.patch_size).to(noisy.dtype)
+        return unpatchify(self.proj_out(normed), self.grid(noisy), self.config.patch_size).to(noisy.dtype)
 
     def _check_split(self) -> None:
         missing = self.config.ties_to_history

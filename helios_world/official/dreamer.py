@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from helios_world import arguments
 from helios_world.compute import Compute
 from helios_world.conditioning.steering import Steering
-from helios_world.dreamer import Mixture, Request, fingerprint
+from helios_world.dreamer import Request, fingerprint
 from helios_world.errors import StateError
 from helios_world.memory import HistoryLayout, HistoryViews, RollingMemory, join_views
 from helios_world.model import HistoryCache
+from helios_world.official.conditions import Conditions
 from helios_world.official.parts import OfficialParts
 from helios_world.official.plan import sampling_plan
+from helios_world.official.speed import make_fast
 from helios_world.official.starts import StartNoise, needed, remember_image, remember_video
 from helios_world.options import Options
 from helios_world.resize import fit
@@ -38,6 +42,11 @@ PROMPTS = (
     "drips from iron beams, and a small pond lies ahead. The view is from a person's eyes.",
 )
 """What a session begins with when nothing else is given."""
+SAME_WORLD = {
+    *("offload", "keep_text_encoder", "attention", "graphs", "vae_compile", "vae_channels_last"),
+    *("steering", "loras", "vae_tiling"),
+}
+"""Options that make no other world: they change nothing, or the rounding alone, or are told by other means."""
 
 
 class OfficialDreamer:
@@ -57,8 +66,19 @@ class OfficialDreamer:
         self.plan: SamplingPlan = sampling_plan(parts.folder, options)
         long, mid, short = options.history
         self.layout = HistoryLayout(long, mid, short, options.latents_per_chunk)
+        self.fast, self._attention = make_fast(parts.transformer, self.layout, options, compute)
+        self.conditions = Conditions(parts.encoder, self.fast, keep=options.offload == "none")
         self.spec = self._spec()
         self._alone = threading.Lock()
+
+    def report(self) -> dict[str, Any]:
+        """How the passes are computed, as values that JSON has: what was chosen, and what was measured for it."""
+        return {
+            "precision": self.options.precision,
+            "attention": self._attention.report(),
+            "graphs": self.fast.report(),
+            "text_bytes": self.conditions.nbytes,
+        }
 
     def memory(self) -> RollingMemory:
         """An empty memory of the right size."""
@@ -109,10 +129,32 @@ class OfficialDreamer:
                     made.update(zip(members, rows, strict=True))
         return [made[number] for number in range(len(requests))]
 
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """How many frames of a chunk come at a time."""
+        if self.options.offload != "none":
+            return (self.spec.frames_per_chunk,)
+        *_, latents, height, width = self._shape()
+        return self.parts.codec.group_sizes(latents, height, width)
+
+    @property
+    def decodes_beside(self) -> bool:
+        """Whether a chunk is decoded while the next one is denoised."""
+        return self.compute.device.type == "cuda" and self.options.offload == "none"
+
     def decode(self, latents: Tensor, previous: Tensor | None) -> Frames:
         """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]. Every chunk is decoded by itself."""
+        if len(self.group_sizes) > 1:
+            # The same way as group by group, so that the bytes are the same in every precision.
+            return np.concatenate([*self.parts.codec.decode_groups(latents)])
         with self._alone:
             return self.parts.codec.decode(latents)
+
+    def decode_groups(self, latents: Tensor, previous: Tensor | None) -> Iterator[Frames]:
+        """`decode`, group by group. It needs no lock: the codec keeps nothing of it in itself."""
+        if len(self.group_sizes) == 1:
+            return iter([self.decode(latents, previous)])
+        return self.parts.codec.decode_groups(latents)
 
     def decode_many(self, latents: Sequence[Tensor], previous: Sequence[Tensor | None]) -> list[Frames]:
         """`decode` of each, one after the other: the codec needs the memory that it has for one chunk."""
@@ -132,13 +174,14 @@ class OfficialDreamer:
     def _sample(
         self, requests: list[Request], pasts: list[HistoryCache | HistoryViews], first: bool
     ) -> list[tuple[Tensor, tuple[float, ...]]]:
-        past = join_views([views for views in pasts if isinstance(views, HistoryViews)])
-        text, negative = self._conditions([request.words for request in requests])
+        views = join_views([views for views in pasts if isinstance(views, HistoryViews)])
+        negative = self.options.negative_prompt if self.plan.guidance.scale > 1 else None
+        text, away = self.conditions.read([request.words for request in requests], negative)
         clock = _StageClock(self.compute)
+        past = self.fast.embed_history(views)
 
         def velocity(sample: Tensor, timestep: Tensor, conditional: bool) -> Tensor:
-            told: Tensor = text if conditional else negative
-            return self.parts.transformer(sample, timestep, told, past, self.layout)  # type: ignore[no-any-return]
+            return self.fast.velocity(sample, float(timestep[0]), text if conditional or away is None else away, past)
 
         def draw(number: int, shape: tuple[int, ...]) -> Tensor:
             each, device = (1, *shape[1:]), self.compute.device
@@ -148,22 +191,9 @@ class OfficialDreamer:
         latents = sample_chunk(self.plan, velocity, draw, self._shape(len(requests)), patch, first, clock.tick)
         return [(row, tuple(clock.stages)) for row in torch.split(latents, 1)]
 
-    def _conditions(self, words: list[Mixture]) -> tuple[Tensor, Tensor]:
-        """What the model reads, and what guidance leads away from (empty without guidance), each [B, L, D]."""
-        negative = [self.options.negative_prompt] if self.plan.guidance.scale > 1 else []
-        self.parts.encoder.prepare([*(part.text for mixture in words for part in mixture), *negative])
-        away = self.parts.encoder(*negative).expand(len(words), -1, -1) if negative else torch.empty(0)
-        return torch.cat([self._mix(mixture) for mixture in words]), away
-
-    def _mix(self, words: Mixture) -> Tensor:
-        parts = [part for part in words if part.weight > 0]
-        if len(parts) == 1:
-            return self.parts.encoder(parts[0].text)
-        return torch.stack([part.weight * self.parts.encoder(part.text).float() for part in parts]).sum(0)
-
     def _spec(self) -> WorldSpec:
         options, codec = self.options, self.parts.codec
-        choices = options.model_dump_json(exclude={"offload", "keep_text_encoder", "steering", "loras", "vae_tiling"})
+        choices = options.model_dump_json(exclude=SAME_WORLD)
         tiles = f"tiles {options.tiles(max(options.height, options.width))}"
         identity = (self.parts.digest, self.steering.to_json(), choices, tiles, self.compute.label)
         return WorldSpec(

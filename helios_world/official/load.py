@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from helios_world.model import HeliosTransformer
+from helios_world.model.joined import JOINED
 from helios_world.model.transformer import KEPT_IN_FLOAT32
 from helios_world.official.fingerprint import fingerprint
 from helios_world.official.layout import OfficialFolder
@@ -54,12 +55,13 @@ def load_transformer(
     made = _absent_patches(found, shapes) if initialise_memory else set()
     check(folder.transformer_path, found, {name: shape for name, shape in shapes.items() if name not in made})
     merged = changes(loras, shapes)
+    rooms = _Rooms(shapes)
     for name, tensor in _tensors(found, made):
         exact = any(part in KEPT_IN_FLOAT32 for part in name.split("."))
         wanted = torch.float32 if exact else dtype
         whole = _merged(tensor, merged[name], merge_on or device) if name in merged else tensor
         # A copy even where nothing changes: the model must not lie in a file that somebody may write to.
-        _put(model, name, whole.to(device, wanted, copy=True))
+        _put(model, name, rooms.take(name, device, wanted).copy_(whole))
     return model.eval()
 
 
@@ -98,6 +100,30 @@ def _merged(tensor: Tensor, additions: Sequence[Change], device: torch.device | 
     for change in additions:
         total = change.added_to(total)
     return total
+
+
+class _Rooms:
+    """Memory for tensors as they come, with places side by side for those that are computed in one product."""
+
+    def __init__(self, shapes: Mapping[str, torch.Size]) -> None:
+        self._shapes = shapes
+        self._open: dict[str, dict[str, Tensor]] = {}
+
+    def take(self, name: str, device: torch.device | str, dtype: torch.dtype) -> Tensor:
+        """An empty tensor for the weight `name`; each is to be taken once."""
+        layer = name.split(".")[-2:][0]
+        names = [name.replace(f".{layer}.", f".{one}.") for one in JOINED]
+        if layer not in JOINED or ".attn1." not in name:
+            return torch.empty(self._shapes[name], device=device, dtype=dtype)
+        if name not in self._open.setdefault(names[0], {}):
+            rows = [self._shapes[one][0] for one in names]
+            whole = torch.empty((sum(rows), *self._shapes[name][1:]), device=device, dtype=dtype)
+            self._open[names[0]] = dict(zip(names, torch.split(whole, rows), strict=True))
+        places = self._open[names[0]]
+        place = places.pop(name)
+        if not places:
+            del self._open[names[0]]
+        return place
 
 
 def _put(model: nn.Module, name: str, tensor: Tensor) -> None:

@@ -17,6 +17,7 @@ from helios_world.official.layout import OfficialFolder
 from helios_world.official.load import LoraChoice, check_transformer, fingerprint, load_transformer
 from helios_world.official.plan import check_size, sampling_plan
 from helios_world.official.prompts import PromptEncoder
+from helios_world.official.speed import check_speed
 from helios_world.official.video_codec import VideoCodec
 from helios_world.offload import BlockOffloader, LeafOffloader
 from helios_world.options import Options
@@ -47,6 +48,7 @@ def read_parts(path: Path, compute: Compute, options: Options) -> OfficialParts:
     folder = OfficialFolder.read(path, options.variant)
     sampling_plan(folder, options)
     check_size(folder, options)
+    check_speed(options, compute)
     steering = Steering.default() if options.steering is None else Steering.load(options.steering)
     loras = [LoraChoice(Path(file).expanduser(), weight) for file, weight in options.loras.items()]
     check_transformer(folder, loras)
@@ -66,6 +68,8 @@ Read = tuple[HeliosTransformer, VideoCodec, PromptEncoder]
 
 def _read_onto_device(folder: OfficialFolder, compute: Compute, options: Options, loras: list[LoraChoice]) -> Read:
     codec = _read_codec(folder, compute.device, options)
+    codec = codec.channels_last() if options.vae_channels_last else codec
+    codec = codec.compiled() if options.vae_compile else codec
     encoder = _read_encoder(folder, compute, options)
     return load_transformer(folder, compute.device, compute.dtype, loras=loras), codec, encoder
 

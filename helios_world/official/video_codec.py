@@ -9,7 +9,7 @@ Shapes: C latent channels, F latent frames, h w latent height and width, T frame
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from helios_world.errors import CheckpointError, FrameError
 from helios_world.official.borrowed import StoredModule
 from helios_world.official.dependencies import borrow
 from helios_world.official.settings import check_class, read_object
+from helios_world.official.stream_decoder import Decode, StreamDecoder, compiled, to_channels_last, to_host
 from helios_world.spec import Frames
 
 CLASS_NAME = "AutoencoderKLWan"
@@ -36,9 +37,16 @@ class VideoCodec:
         module: diffusers' AutoencoderKLWan; it may be moved between calls, as offloading does.
         device: where it computes.
         dtype: of its weights.
+        decoder: what decodes the groups; by default the module's own.
     """
 
-    def __init__(self, module: nn.Module, device: torch.device | str, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        device: torch.device | str,
+        dtype: torch.dtype = torch.float32,
+        decoder: Decode | None = None,
+    ) -> None:
         config: Any = module.config
         self.module = module
         self.device = torch.device(device)
@@ -49,6 +57,7 @@ class VideoCodec:
         mean, std = (torch.tensor(config[name], dtype=torch.float32) for name in _STATISTICS[1:])
         self._mean = mean.reshape(1, -1, 1, 1, 1).to(self.device)
         self._scale = (1 / std).reshape(1, -1, 1, 1, 1).to(self.device)
+        self._decoder = decoder
 
     @classmethod
     def load(
@@ -102,19 +111,66 @@ class VideoCodec:
     def decode(self, latents: Tensor) -> Frames:
         """Latents [1, C, F, h, w] to frames, uint8 [4 (F - 1) + 1, H, W, 3], rounded to the nearest level.
 
+        One decoding at a time: diffusers keeps it in the module.
+
         Raises:
             CheckpointError: the latents are not all finite numbers.
         """
+        module: Any = self.module
+        frames: Frames = _levels(module.decode(self._plain(latents)).sample).cpu().numpy()
+        return frames
+
+    def decode_groups(self, latents: Tensor) -> Iterator[Frames]:
+        """What `decode` gives, in groups of `group_sizes`, each as soon as it is there.
+
+        Several may be under way at once. Frames that are coded in tiles come as one group, since the state of all
+        tiles would have to be kept, and tiles are there to save memory.
+
+        Raises:
+            CheckpointError: at once, the latents are not all finite numbers.
+        """
+        if len(self.group_sizes(*latents.shape[2:])) == 1:
+            return iter([self.decode(latents)])
+        plain = self._plain(latents)
+        return to_host(_levels(pixels) for pixels in StreamDecoder(self.module, self._decoder)(plain))
+
+    def group_sizes(self, latents: int, height: int, width: int) -> tuple[int, ...]:
+        """How many frames of a chunk come at a time.
+
+        Args:
+            latents, height, width: F, h and w of the chunk.
+        """
+        later = (self.temporal,) * (latents - 1)
+        return (1 + sum(later),) if self._tiles(height, width) else (1, *later)
+
+    def compiled(self, **choices: Any) -> VideoCodec:
+        """The same codec, whose groups are decoded by a compiled decoder; `choices` are those of torch.compile.
+
+        The groups then differ from `decode` by rounding. The first three latents take long.
+        """
+        return VideoCodec(self.module, self.device, self.dtype, compiled(self.module, **choices))
+
+    def channels_last(self) -> VideoCodec:
+        """The same codec, its convolutions laid out with the channels last; changes the module."""
+        to_channels_last(self.module)
+        return self
+
+    def _plain(self, latents: Tensor) -> Tensor:
+        """Latents as the module takes them."""
         batch, channels, *_ = latents.shape
         if latents.ndim != 5 or (batch, channels) != (1, self.channels):
             raise ValueError(f"latents to decode are [1, {self.channels}, F, h, w]; got {list(latents.shape)}")
         self._finite(latents, "the latents to decode hold")
+        return (latents.to(self.device, torch.float32) / self._scale + self._mean).to(self.dtype)
+
+    def _tiles(self, height: int, width: int) -> bool:
+        """Whether the module decodes latents of this size in tiles."""
         module: Any = self.module
-        plain = latents.to(self.device, torch.float32) / self._scale + self._mean
-        pixels = module.decode(plain.to(self.dtype)).sample[0].float()
-        levels = ((pixels * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-        frames: Frames = levels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
-        return frames
+        if not module.use_tiling:
+            return False
+        across: int = module.tile_sample_min_width // self.spatial
+        down: int = module.tile_sample_min_height // self.spatial
+        return width > across or height > down
 
     def _check_frames(self, frames: Frames) -> None:
         count, height, width, _ = arguments.check_video(frames, 1).shape
@@ -134,6 +190,12 @@ class VideoCodec:
                 f"{what} {count} numbers that are not finite; damaged weights, or too narrow a {dtype}?"
             )
         return latents
+
+
+def _levels(pixels: Tensor) -> Tensor:
+    """Pixels [1, 3, T, H, W] in [-1, 1] as uint8 [T, H, W, 3]."""
+    levels = ((pixels[0].float() * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+    return levels.permute(1, 2, 3, 0).contiguous()
 
 
 def _read_config(path: Path, known: set[str]) -> dict[str, Any]:

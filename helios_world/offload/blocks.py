@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
 
 from helios_world.errors import StateError
 from helios_world.model.block import Block
+from helios_world.model.joined import JOINED, Joined, side_by_side
 from helios_world.model.transformer import KEPT_IN_FLOAT32, HeliosTransformer
 from helios_world.offload.slots import Carousel, Group, Residents
 
@@ -50,7 +51,7 @@ class BlockOffloader:
         # Weakly, since the model's walk leads here: a model that is dropped is gone at once.
         self._model = weakref.ref(model)
         self._ahead = min(ahead, count - 1)
-        groups = [_group(dict(block.named_parameters()), dtype) for block in model.blocks]
+        groups = [_group(block, dtype) for block in model.blocks]
         self._carousel = Carousel(groups, device, 1 + self._ahead, pin)
         rest = {name: weight for name, weight in model.named_parameters() if not name.startswith("blocks.")}
         self._residents = Residents(list(rest.values()), _dtypes(rest, dtype), device)
@@ -103,12 +104,19 @@ class BlockOffloader:
             )
 
 
-def _group(weights: dict[str, nn.Parameter], dtype: torch.dtype | None) -> Group:
+def _group(block: nn.Module, dtype: torch.dtype | None) -> Group:
+    """Of a block's weights. What lies side by side to be computed in one product travels as one, and stays so."""
+    weights: dict[str, nn.Parameter | Joined] = dict(block.named_parameters())
+    for leaf in ("weight", "bias"):
+        parts = {name: block.get_parameter(name) for name in (f"attn1.{layer}.{leaf}" for layer in JOINED)}
+        if side_by_side(list(parts.values())) is not None:
+            weights = {name: weight for name, weight in weights.items() if name not in parts}
+            weights[next(iter(parts))] = Joined(list(parts.values()))
     return Group(list(weights.values()), _dtypes(weights, dtype))
 
 
-def _dtypes(weights: dict[str, nn.Parameter], dtype: torch.dtype | None) -> list[torch.dtype]:
+def _dtypes(weights: Mapping[str, nn.Parameter | Joined], dtype: torch.dtype | None) -> list[torch.dtype]:
     if dtype is None:
-        return [weight.dtype for weight in weights.values()]
+        return [weight.data.dtype for weight in weights.values()]
     exact = [any(part in KEPT_IN_FLOAT32 for part in name.split(".")) for name in weights]
     return [torch.float32 if kept else dtype for kept in exact]

@@ -22,6 +22,10 @@ from helios_world.offload.sizes import CodecSize, TextSize, TransformerBytes
 
 Mode = Literal["none", "group"]
 
+KEPT_TEXTS = 16
+KEPT_BYTES = 2 << 30
+"""Bounds of the remembered texts: how many, and how many bytes. Of the 14B, one of 512 tokens takes 419 MB in bfloat16
+with the keys and values of all blocks."""
 SLOTS = 2
 """Of a `BlockOffloader` and of a `LeafOffloader`: what computes, and what is fetched ahead."""
 
@@ -38,6 +42,8 @@ class Plan:
         codec_tiling: decode in overlapping tiles.
         text_tokens: tokens of a prompt.
         prompts: embedded prompts that are remembered on the device.
+        texts: mixtures of them whose keys and values are kept there as well, unless blocks are offloaded.
+        text_bytes: of these at most, but for the last of them.
     """
 
     transformer: TransformerConfig
@@ -53,6 +59,8 @@ class Plan:
     codec_tiling: bool = False
     text_tokens: int = 512
     prompts: int = 64
+    texts: int = KEPT_TEXTS
+    text_bytes: int = KEPT_BYTES
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Prediction:
     Args:
         transformer, codec, text: weights that are there, slots included.
         session: the memory of the past and the latents in work.
-        prompts: embedded prompts.
+        prompts: embedded prompts, and the keys and values of texts.
         encoding, denoising, decoding: what a pass has alive beside all that, for a prompt, for the largest stage
             and for the frames of a chunk.
         keep_text: the text encoder's weights are there in every phase, not while encoding only.
@@ -118,7 +126,7 @@ def predict_peak(plan: Plan) -> Prediction:
         codec=_layers(plan, plan.codec, plan.codec_dtype),
         text=_layers(plan, plan.text, plan.dtype),
         session=_session(plan, height, width),
-        prompts=plan.prompts * plan.text_tokens * plan.text.width * plan.dtype.itemsize,
+        prompts=plan.prompts * plan.text_tokens * plan.text.width * plan.dtype.itemsize + _texts(plan),
         encoding=text_pass(plan.text, plan.text_tokens, plan.dtype),
         denoising=transformer_pass(plan.transformer, history, noisy, plan.text_tokens, plan.dtype),
         decoding=_decoding(plan, height, width),
@@ -129,6 +137,15 @@ def predict_peak(plan: Plan) -> Prediction:
 def _transformer(plan: Plan) -> int:
     size, blocks = TransformerBytes.of(plan.transformer, plan.dtype), plan.transformer.num_layers
     return size.rest + size.block * (blocks if plan.mode == "none" else min(SLOTS, blocks))
+
+
+def _texts(plan: Plan) -> int:
+    """Keys and values of a text in all blocks, as often as they are kept. A new one is there before an old one goes."""
+    model = plan.transformer
+    each = 2 * model.num_layers * plan.text_tokens * model.width * plan.dtype.itemsize
+    if plan.mode == "group":
+        return plan.texts * plan.text_tokens * model.width * plan.dtype.itemsize
+    return min(plan.texts * each, max(each, plan.text_bytes)) + each
 
 
 def _layers(plan: Plan, part: CodecSize | TextSize, dtype: torch.dtype) -> int:

@@ -10,15 +10,22 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from helios_world.offload.lanes import Lane, lane_for
 from helios_world.offload.pinning import PinnedMemory
 
 ALIGNMENT = 256
 """Bytes at whose multiples a tensor begins in a slot, as in the allocator of CUDA."""
+
+
+class Movable(Protocol):
+    """A parameter, or several that are moved as one."""
+
+    data: Tensor
 
 
 @dataclass
@@ -30,7 +37,7 @@ class Group:
         dtypes: one for each, in which it is computed. The host's tensor may have another.
     """
 
-    weights: Sequence[nn.Parameter]
+    weights: Sequence[Movable]
     dtypes: Sequence[torch.dtype]
     _host: list[Tensor] = field(init=False, repr=False)
 

@@ -73,7 +73,8 @@ def _run(plan: SamplingPlan, velocity: Velocity, first: Tensor, schedule: Schedu
     step: Step = _STEPS[plan.scheduler.solver](plan.scheduler)
     sample, past = first, None
     for index, timestep in enumerate(schedule.timesteps):
-        told = torch.full((first.shape[0],), timestep, dtype=torch.float32, device=first.device)
+        # On the host, where it can be looked at without waiting for the device.
+        told = torch.full((first.shape[0],), timestep, dtype=torch.float32)
         direction = guided(plan.guidance, velocity, sample, told, stage, index)
         sample, past = step(sample, direction, Place(schedule.sigmas, index, first), past)
     return sample

@@ -11,7 +11,7 @@ from torch import Tensor
 from helios_world.sampling.config import Guidance
 
 Velocity = Callable[[Tensor, Tensor, bool], Tensor]
-"""(sample [B, C, F, h, w] float32, timestep [B] float32, whether with the prompt) to the velocity."""
+"""(sample [B, C, F, h, w] float32, timestep [B] float32 on the host, whether with the prompt) to the velocity."""
 
 
 def guided(guidance: Guidance, velocity: Velocity, sample: Tensor, timestep: Tensor, stage: int, index: int) -> Tensor:

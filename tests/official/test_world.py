@@ -107,7 +107,7 @@ def test_a_mixture_is_the_sum_of_the_embeddings(distilled: Path) -> None:
     world.reset(seed=1, prompt=OLD)
     words = world.step(prompt=NEW).prompt
     dreamer: Any = world.dreamer
-    mixed, _ = dreamer._conditions([words])
+    mixed = dreamer.conditions.mixed(words)
     expected = sum(part.weight * dreamer.parts.encoder(part.text) for part in words)
     assert np.allclose(mixed, expected, atol=1e-6)
 
@@ -121,10 +121,10 @@ def test_the_memory_is_constant_and_so_is_the_time(make_official: Make, offload:
     held, times = [], []
     for index in range(1, count + 1):
         began = time.perf_counter()
-        # Every text that there will be is there after five chunks.
+        # Every text and every mixture that there will be is there after a few dozen chunks.
         world.step(TURN if index % 4 > 1 else None, (OLD, NEW)[index % 3 > 1])
         times.append(time.perf_counter() - began)
-        if index in (10, count):
+        if index in (40, count):
             held.append((world.snapshot().nbytes, living_bytes()))
     assert held[0] == held[1]
     part = count // 5

@@ -232,7 +232,12 @@ def test_no_value_is_read_back_from_the_device(kind: str, request: pytest.Fixtur
     def drawn(number: int, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, device="meta")
 
-    latents = sample_chunk(plan, fake_velocity, drawn, SHAPE, PATCH, True)
+    def velocity(sample: Tensor, timestep: Tensor, conditional: bool) -> Tensor:
+        # The time is told on the host, so that a model may look at it.
+        assert timestep.device.type == "cpu"
+        return fake_velocity(sample, timestep.to(sample.device), conditional)
+
+    latents = sample_chunk(plan, velocity, drawn, SHAPE, PATCH, True)
     assert (latents.device.type, latents.shape) == ("meta", SHAPE)
 
 

@@ -432,7 +432,7 @@ def test_a_fault_of_the_device_ends_the_pass_and_not_the_engine(desk: Desk, monk
     desk.begin("a")
     desk.begin("b")
     with monkeypatch.context() as patch:
-        patch.setattr("helios_runtime.server.engine.step_together", lambda *_: 1 // 0)
+        patch.setattr("helios_runtime.server.engine.begin_together", lambda *_: 1 // 0)
         assert isinstance(desk.ask(_step("a")).result(LONG).error, ZeroDivisionError)
     assert desk.get(_step("b")).index == 1
     assert not desk.engine.is_broken

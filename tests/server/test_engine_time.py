@@ -14,6 +14,7 @@ import pytest
 from helios_runtime.server.engine import Engine
 from helios_runtime.server.jobs import Close, Open, Outcome, Reset, Step, StepInput, TakeSnapshot
 from helios_runtime.server.metrics import Metrics
+from helios_world.pending import PendingChunk
 from helios_world.spec import NO_ACTION, Action, Chunk, World
 from helios_world.testing import PatternWorld, read_code
 
@@ -112,15 +113,15 @@ def company(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def together(
         worlds: Sequence[SlowWorld], actions: Sequence[Action | None], prompts: Sequence[str | None]
-    ) -> list[Chunk]:
+    ) -> list[PendingChunk]:
         worlds[0].simulation.pass_time(STEP)
         steps = zip(worlds, actions, prompts, strict=True)
-        return [PatternWorld.step(world, action, prompt) for world, action, prompt in steps]
+        return [PendingChunk.of(PatternWorld.step(world, action, prompt)) for world, action, prompt in steps]
 
     def groups(worlds: Sequence[World]) -> list[list[int]]:
         return [[*range(len(worlds))]]
 
-    monkeypatch.setattr("helios_runtime.server.engine.step_together", together)
+    monkeypatch.setattr("helios_runtime.server.engine.begin_together", together)
     monkeypatch.setattr("helios_runtime.server.seats.groups", groups)
 
 

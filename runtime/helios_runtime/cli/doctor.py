@@ -59,6 +59,7 @@ def look() -> list[Finding]:
         torch,
         device,
         bfloat16,
+        kernels,
         lambda: package("pygame-ce", "the window"),
         lambda: display(sys.platform, os.environ),
         video,
@@ -99,6 +100,14 @@ def bfloat16() -> Finding:
         "bfloat16 on the CPU",
         f"in hardware ({', '.join(fast)})" if fast else "not in hardware; float32 is used",
     )
+
+
+def kernels() -> Finding:
+    try:
+        import helios_kernels
+    except ImportError:
+        return Finding("kernels", "unknown without torch")
+    return Finding("kernels", helios_kernels.chosen().describe())
 
 
 def package(name: str, use: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -43,18 +44,39 @@ class Delivery:
 
 def chunk_messages(chunk: Chunk, delivery: Delivery, now: Callable[[], float] = time.monotonic) -> Iterator[Multipart]:
     """The messages of a chunk, each as soon as its frames are encoded. Those of rgb24 share the chunk's memory."""
-    size = _piece(chunk, delivery.progressive)
-    count = len(chunk.frames)
-    of = math.ceil(count / size)
-    for part in range(of):
-        yield _message(chunk, delivery, part, of, slice(part * size, min((part + 1) * size, count)), now)
+    spans = _spans(chunk, len(chunk.frames), delivery.progressive)
+    for part, span in enumerate(spans):
+        yield _message(chunk, delivery, part, len(spans), span, now)
 
 
-def _piece(chunk: Chunk, progressive: bool) -> int:
-    """How many frames go into one message."""
-    count = len(chunk.frames)
+def group_messages(
+    group: Chunk, begin: int, delivery: Delivery, now: Callable[[], float] = time.monotonic
+) -> Iterator[Multipart]:
+    """Those of the messages of a progressive chunk that have the frames of one group.
+
+    Args:
+        group: the chunk, with these frames only.
+        begin: the number of frames before the chunk.
+    """
+    spans = _spans(group, sum(group.groups), progressive=True)
+    offset = group.first_frame - begin
+    for part, span in enumerate(spans):
+        if offset <= span.start < offset + len(group.frames):
+            yield _message(group, delivery, part, len(spans), slice(span.start - offset, span.stop - offset), now)
+
+
+def _spans(chunk: Chunk, count: int, progressive: bool) -> list[slice]:
+    """Which of the chunk's `count` frames go into which message: those that come together, if several times some do."""
+    most = MAX_FRAME_BYTES // int(chunk.frames[0].nbytes)
+    if progressive and len(chunk.groups) > 1:
+        ends = [*itertools.accumulate(chunk.groups)]
+        return [span for end, size in zip(ends, chunk.groups, strict=True) for span in _cut(end - size, end, most)]
     wanted = max(FEWEST_FRAMES, math.ceil(count / MOST_PIECES)) if progressive else count
-    return min(wanted, MAX_FRAME_BYTES // int(chunk.frames[0].nbytes))
+    return _cut(0, count, min(wanted, most))
+
+
+def _cut(begin: int, end: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, end)) for start in range(begin, end, size)]
 
 
 def _message(chunk: Chunk, delivery: Delivery, part: int, of: int, span: slice, now: Callable[[], float]) -> Multipart:

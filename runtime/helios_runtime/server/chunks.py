@@ -17,8 +17,7 @@ from helios_runtime.protocol.errors import CODES
 from helios_runtime.protocol.messages import Bye, Done, Message, Reset, Restore, Step
 from helios_runtime.protocol.values import WireAction
 from helios_runtime.server import jobs
-from helios_runtime.server.answers import Delivery, chunk_messages
-from helios_runtime.server.clerk import Task
+from helios_runtime.server.answers import Delivery
 from helios_runtime.server.errands import Errand
 from helios_runtime.server.errors import explain
 from helios_runtime.server.floor import Floor
@@ -26,7 +25,9 @@ from helios_runtime.server.jobs import Ahead, Job, Outcome, StepInput
 from helios_runtime.server.latest import Taken
 from helios_runtime.server.sequence import Multipart
 from helios_runtime.server.sessions import Request, Session
+from helios_runtime.server.showing import Showing
 from helios_world.errors import HeliosError, PromptError
+from helios_world.pending import PendingChunk
 from helios_world.spec import NO_ACTION, Chunk, Frames
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ class Chunks:
     """Changes worlds and sends what comes of it."""
 
     def __init__(self, floor: Floor, idle: Callable[[Session], None]) -> None:
-        self._floor, self._idle = floor, idle
+        self._floor = floor
+        self._showing = Showing(floor, idle, self._lose)
 
     def change(self, session: Session, request: Request, seq: int) -> Errand:
         """Execute a RESET, STEP or RESTORE, and answer it."""
@@ -57,7 +59,7 @@ class Chunks:
             _apply(session, outcome)
             client_time = request.message.client_time if isinstance(request.message, Step) else None
             delivery = replace(session.delivery(seq), queue_ms=waited + outcome.queue_ms, client_time=client_time)
-            self._show(session, outcome.value, delivery)
+            self._showing.show(session, outcome.value, delivery)
 
     def stream(self, session: Session) -> Errand:
         """Make the next chunk of a stream."""
@@ -82,8 +84,7 @@ class Chunks:
             self.fail(session, outcome.error, None)
             return
         _apply(session, outcome)
-        self._show(session, outcome.value, _streamed(session, taken, 1e3 * (began - since)))
-        self._watch_pace(session, since)
+        self._showing.show(session, outcome.value, _streamed(session, taken, 1e3 * (began - since)), since)
 
     def redo(self, session: Session, message: Message, buffers: list[memoryview], seq: int | None) -> Errand:
         """Do again what was done before a restart; if that was a request, keep its answer anew. Gives the Outcome."""
@@ -100,7 +101,7 @@ class Chunks:
             done = Done(sid=session.sid, seq=seq, epoch=session.epoch, index=session.index)
             self.answer(session, wire.encode(done))
         else:
-            self._show(session, outcome.value, session.delivery(seq))
+            self._showing.show(session, outcome.value, session.delivery(seq))
         return outcome
 
     def answer(self, session: Session, parts: Multipart, *, redo: bool = False) -> None:
@@ -149,56 +150,13 @@ class Chunks:
 
         return ahead
 
-    def _show(self, session: Session, chunk: Chunk, delivery: Delivery) -> None:
-        """Send a chunk, whose encoding may be work for the clerk."""
-        self._floor.metrics.chunk(chunk.timing, delivery.queue_ms)
-        session.encoding_now += 1
-        if delivery.encoding == "rgb24":
-            self._encode(session, chunk, delivery, lambda task: task())
-        else:
-            self._floor.clerk.submit(partial(self._encode, session, chunk, delivery, self._floor.post))
-
-    def _encode(self, session: Session, chunk: Chunk, delivery: Delivery, give: Callable[[Task], None]) -> None:
-        try:
-            for parts in chunk_messages(chunk, delivery, self._floor.now):
-                give(partial(self._piece, session, delivery.seq, parts))
-        except Exception as error:
-            give(partial(self._unshown, session, delivery.seq, error))
-        else:
-            give(partial(self._shown, session, delivery.seq))
-
-    def _piece(self, session: Session, seq: int | None, parts: Multipart) -> None:
-        if seq is not None:
-            session.sequence.add(parts)
-        self._floor.mail.deliver(session, parts)
-
-    def _shown(self, session: Session, seq: int | None) -> None:
-        session.encoding_now -= 1
-        if seq is not None:
-            session.sequence.finish()
-        self._idle(session)
-
-    def _unshown(self, session: Session, seq: int | None, error: Exception) -> None:
-        """The chunk was made, but cannot be encoded."""
-        session.encoding_now -= 1
-        parts = self._floor.mail.error(session.route, explain(error, seq=seq, sid=session.sid), session)
-        if seq is not None:
-            session.sequence.replace(parts)
-            session.sequence.finish()
-        self._idle(session)
-
-    def _watch_pace(self, session: Session, since: float) -> None:
-        assert session.spec is not None
-        if self._floor.now() - since > session.spec.chunk_seconds:
-            self._floor.metrics.underrun()
-
 
 def _apply(session: Session, outcome: Outcome) -> None:
     """The session, now that its world has changed."""
     job, value = outcome.job, outcome.value
     if isinstance(job, jobs.Reset | jobs.Restore):
         session.renew()
-    if isinstance(value, Chunk):
+    if isinstance(value, Chunk | PendingChunk):
         session.index = value.index + 1
     else:
         assert isinstance(value, int)

@@ -15,9 +15,10 @@ from helios_runtime.server.jobs import Close, Job, Outcome, Reset, Restore, Step
 from helios_runtime.server.metrics import Metrics
 from helios_runtime.server.seat import Rest, Seat
 from helios_runtime.server.seats import Seats
-from helios_world.batch import prepare_together, step_together
+from helios_world.batch import begin_together, prepare_together
 from helios_world.errors import HeliosError
-from helios_world.spec import Chunk, World
+from helios_world.pending import PendingChunk
+from helios_world.spec import World
 
 _log = logging.getLogger(__name__)
 Wait = Callable[[threading.Condition, "float | None"], object]
@@ -153,14 +154,14 @@ class Engine:
     def _step(self, taken: list[Waiting]) -> None:
         began = self._now()
         made = self._make(self._begin(taken, began))
-        for waiting, seat, _, chunk in made:
-            if isinstance(chunk, Chunk):
+        for waiting, seat, _, pending in made:
+            if isinstance(pending, PendingChunk):
                 self._unprepared[seat.name] = seat
-                self._answer(waiting, began, chunk)
+                self._answer(waiting, began, _shown(pending))
             else:
-                self._fail(waiting, began, chunk)
-        for waiting, seat, given, chunk in made:
-            seat.note(waiting.job, chunk, given)
+                self._fail(waiting, began, pending)
+        for waiting, seat, given, pending in made:
+            seat.see_through(waiting.job, pending, given)
 
     def _begin(self, taken: list[Waiting], began: float) -> list[tuple[Waiting, Seat, StepInput]]:
         """The steps that can be made, with their inputs; the others are answered."""
@@ -177,17 +178,17 @@ class Engine:
 
     def _make(
         self, ready: list[tuple[Waiting, Seat, StepInput]]
-    ) -> list[tuple[Waiting, Seat, StepInput, Chunk | Exception]]:
+    ) -> list[tuple[Waiting, Seat, StepInput, PendingChunk | Exception]]:
         if not ready:
             return []
         worlds = [seat.world for _, seat, _ in ready]
         actions, prompts = [given.action for *_, given in ready], [given.prompt for *_, given in ready]
         try:
-            chunks = step_together(worlds, actions, prompts)
+            begun = begin_together(worlds, actions, prompts)
         except Exception as error:  # of the device, say; what it may have done to these worlds is not known
-            chunks = [error] * len(ready)
+            begun = [error] * len(ready)
         self._metrics.batch(len(ready))
-        return [(*step, chunk) for step, chunk in zip(ready, chunks, strict=True)]
+        return [(*step, pending) for step, pending in zip(ready, begun, strict=True)]
 
     def _do(self, waiting: Waiting) -> None:
         began, job = self._now(), waiting.job
@@ -200,10 +201,10 @@ class Engine:
             self._release(job)
             self._finish(partial(self._answer_later, waiting, began, value))
             return
-        self._answer(waiting, began, value)
+        self._answer(waiting, began, _shown(value) if isinstance(value, PendingChunk) else value)
         if isinstance(job, Reset | Restore):
             seat = self._unprepared[job.seat] = self._seats[job.seat]
-            seat.note(job, value)
+            seat.see_through(job, value)
 
     def _prepare(self) -> None:
         """What can be done of the next steps while nobody waits; if it fails, the step itself tells."""
@@ -263,6 +264,11 @@ class Engine:
             rest = self._seats.leave(name)
             if rest is not None:
                 self._finish(partial(_finish_alone, rest))
+
+
+def _shown(pending: PendingChunk) -> Value:
+    """The chunk, if it is all there."""
+    return pending.chunk or pending
 
 
 def _refuse(waiting: Waiting, now: float) -> None:

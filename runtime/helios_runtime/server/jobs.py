@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from helios_world.pending import PendingChunk
 from helios_world.spec import Action, Chunk, Frames, WorldSpec
 
 
@@ -60,7 +61,7 @@ class Open(Job):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reset(Job):
-    """Gives the first Chunk. At most one of image and video."""
+    """Gives the first Chunk, as Step does. At most one of image and video."""
 
     seed: int
     prompt: str | None = None
@@ -70,7 +71,10 @@ class Reset(Job):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step(Job):
-    """Gives the next Chunk. `sample` is called in the worker's thread when the chunk begins."""
+    """Gives the next Chunk, or a PendingChunk: then the step has been made and its frames come by themselves.
+
+    `sample` is called in the worker's thread when the chunk begins.
+    """
 
     sample: Callable[[], StepInput]
 
@@ -106,7 +110,7 @@ class Close(Job):
     """Give up the seat; what was recorded is finished. Gives None, also for a seat that is gone already."""
 
 
-Value = Chunk | WorldSpec | bytes | str | int | None
+Value = Chunk | PendingChunk | WorldSpec | bytes | str | int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

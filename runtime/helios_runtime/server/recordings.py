@@ -50,6 +50,10 @@ class SessionRecording:
         """The world went back to a state."""
         self._tell(None, lambda: self._recorder.restore(state))
 
+    def lose(self, error: Exception) -> None:
+        """The world was stepped, and there are no frames of it; the recording has to end here."""
+        self._failure = self._failure or error
+
     def finish(self) -> str:
         """Finish the files, which may take a while. The path of the video.
 

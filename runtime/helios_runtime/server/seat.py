@@ -9,8 +9,9 @@ from pathlib import Path
 from helios_runtime.server.jobs import Job, Reset, Restore, Step, StepInput, TakeSnapshot
 from helios_runtime.server.recordings import SessionRecording, free_path
 from helios_world.errors import StateError
+from helios_world.pending import PendingChunk
 from helios_world.snapshot import Snapshot
-from helios_world.spec import Chunk, World
+from helios_world.spec import World
 
 _log = logging.getLogger(__name__)
 Rest = Callable[[], str]
@@ -39,13 +40,13 @@ class Seat:
             job.ahead(state, given)
         return given
 
-    def do(self, job: Job) -> Chunk | bytes | int:
+    def do(self, job: Job) -> PendingChunk | bytes | int:
         """A job that concerns nothing but the world, other than a step."""
         if job.ahead is not None:
             job.ahead(self._state(), None)
         match job:
             case Reset():
-                return self.world.reset(seed=job.seed, prompt=job.prompt, image=job.image, video=job.video)
+                return self.world.begin_reset(seed=job.seed, prompt=job.prompt, image=job.image, video=job.video)
             case TakeSnapshot():
                 return bytes(self.world.snapshot())
             case Restore():
@@ -54,21 +55,23 @@ class Seat:
                 return int(state.meta["index"])
         raise ValueError(f"{type(job).__name__} is no job for one world")
 
-    def note(self, job: Job, value: object, given: StepInput | None = None) -> None:
-        """Write down what was done; a recording that fails disturbs nobody.
+    def see_through(self, job: Job, value: object, given: StepInput | None = None) -> None:
+        """What is left to do of a job that has been answered: make its frames, and write down what was done.
+
+        A recorded world does nothing else until its frames are there. A recording that fails disturbs nobody.
 
         Args:
             value: what the job gave.
             given: the input of a step.
         """
+        if isinstance(value, PendingChunk) and (self._recording is not None or not value.comes_by_itself):
+            value.wait()
         if self._recording is None:
             return
         if isinstance(job, Restore):
             self._recording.restore(Snapshot.from_bytes(job.state))
-        elif isinstance(value, Chunk) and isinstance(job, Reset):
-            self._recording.reset(job, value)
-        elif isinstance(value, Chunk) and given is not None:
-            self._recording.step(given, value)
+        elif isinstance(value, PendingChunk):
+            _write_down(self._recording, job, value, given)
 
     def record(self, folder: Path) -> str:
         """Record from now on, if that is not done already. The path of the video."""
@@ -95,3 +98,15 @@ class Seat:
             return bytes(self.world.snapshot())
         except StateError:
             return None
+
+
+def _write_down(recording: SessionRecording, job: Job, pending: PendingChunk, given: StepInput | None) -> None:
+    try:
+        chunk = pending.result()
+    except Exception as error:
+        recording.lose(error)
+        return
+    if isinstance(job, Reset):
+        recording.reset(job, chunk)
+    elif given is not None:
+        recording.step(given, chunk)
