@@ -166,6 +166,20 @@ def test_a_broken_connection_loses_a_chunk_and_says_so(network: Any) -> None:
     assert stage.held[indices[-1]] == {"forward"}
 
 
+def test_chunks_of_a_server_that_went_back_are_shown_again(network: Any) -> None:
+    stage = Stage(network).play(1.0)
+    (guest,) = network.host.guests.values()
+    kept, index = guest.world.snapshot(), guest.index
+    stage.play(2.0)
+    guest.world.restore(kept)
+    guest.index = index
+    network.host.restart()
+    network.cut()
+    stage.shown.clear()
+    stage.play(1.0)
+    assert min(number for number, _, _ in stage.shown[5:]) == index
+
+
 def test_a_pause_asks_for_nothing(network: Any) -> None:
     stage = Stage(network).play(1.0)
     stage.playback.pause()

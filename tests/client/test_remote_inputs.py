@@ -121,6 +121,17 @@ def test_on_a_new_connection_what_no_chunk_had_is_told_again() -> None:
     assert inputs.seen(3) == (5.0,)
 
 
+def test_of_several_prompts_that_no_chunk_had_the_newest_is_told_again() -> None:
+    inputs = RemoteInputs(SPEC)
+    for prompt in ("fog", "rain"):
+        inputs.say(prompt)
+        inputs.take(SID, 1)
+    inputs.repeat()
+    message = inputs.take(SID, 1)
+    assert message is not None
+    assert message.prompt == "rain"
+
+
 def test_a_new_epoch_forgets_all_but_what_is_held() -> None:
     inputs = RemoteInputs(SPEC, n=8)
     inputs.press("forward")

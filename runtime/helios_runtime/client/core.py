@@ -67,6 +67,12 @@ class Session:
         return self._talk.epoch
 
     @property
+    def begins_at(self) -> int:
+        """Index of the chunk that the server was to make next when the session came to its present connection."""
+        assert self._opened is not None
+        return self._opened.index
+
+    @property
     def spec(self) -> WorldSpec:
         assert self._opened is not None
         return self._opened.world.spec()

@@ -149,7 +149,7 @@ class RemoteInputs:
     def repeat(self) -> None:
         """On a new connection: tell all again that no chunk has had. Amounts are not, for they might count twice."""
         with self._lock:
-            for sent in self._unseen:
+            for sent in reversed(self._unseen):
                 self._pressed |= set(sent.pressed)
                 self._prompt = sent.prompt if self._prompt is None else self._prompt
                 self._mark(sent.changed_at)

@@ -189,6 +189,8 @@ class Playback:
         session = self._session
         if session.attachments != self._attachments:
             self._attachments, self._asked_at = session.attachments, None
+            if self._next_index is not None:  # a server that went back makes some chunks anew
+                self._next_index = min(self._next_index, session.begins_at)
             self.inputs.repeat()
         if session.epoch != self._epoch:
             self._epoch, self._asked_at, self._next_index = session.epoch, None, None
