@@ -2,6 +2,7 @@
 #
 #   make play      set up what playing needs, then walk through the embedded world
 #   make test      set up everything, then run the tests
+#   make engines   install Mono and Godot (Debian, as root), then test the clients of game engines
 #   make check     linters, types and import rules
 #   make setup     only set up
 #
@@ -19,10 +20,10 @@ DEV_DONE := $(VENV)/.installed-dev
 PLAY_DONE := $(VENV)/.installed-play
 
 .DEFAULT_GOAL := help
-.PHONY: help setup play test check
+.PHONY: help setup play test engines check
 
 help:
-	@sed -n '3,6s/^#   //p' Makefile
+	@sed -n '3,7s/^#   //p' Makefile
 
 setup: $(DEV_DONE)
 
@@ -32,11 +33,17 @@ play: $(PLAY_DONE)
 test: $(DEV_DONE)
 	$(BIN)/python -m pytest $(ARGS)
 
+engines: $(DEV_DONE)
+	bindings/install-engines
+	HELIOS_ENGINES=required $(BIN)/python -m pytest -m engines tests/engines $(ARGS)
+
 check: $(DEV_DONE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/gdlint bindings/godot
+	$(BIN)/gdformat --check -l 120 bindings/godot
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} found; 3.10 to 3.13 is needed: make setup PYTHON=python3.12")'

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from helios_runtime.cli.bench_context import context
+from helios_runtime.cli.bench_engines import engines
+from helios_runtime.cli.bench_gpu import gpu
 from helios_runtime.cli.bench_sessions import sessions
 from helios_runtime.cli.bench_wire import wire
 from helios_runtime.cli.console import print_json, print_rows, progress, write_json
@@ -45,6 +48,12 @@ def root() -> None:
     Example: helios-world bench sessions nano
 
     Example: helios-world bench wire
+
+    Example: helios-world bench engines
+
+    Example: helios-world bench gpu -o gpu.json
+
+    Example: helios-world bench context --figure context.png
     """
 
 
@@ -122,3 +131,6 @@ def held_text(held: Any) -> str:
 bench.command()(world)
 bench.command()(sessions)
 bench.command()(wire)
+bench.command()(engines)
+bench.command()(gpu)
+bench.command()(context)
