@@ -1,10 +1,13 @@
-"""How long does the dream stay with the truth? PSNR over time, from the same start and the same inputs.
+"""How long does the dream stay with the truth? PSNR, SSIM and perceptual distance over time, from the same start and
+the same inputs.
 
-Time counts from the first frame that is steered; "at 0.5 s" is the mean over the frames of the chunk that
-ends then. `margin` is the PSNR minus that of repeating the last true frame, so a frozen world has 0. Inputs
-that leave the truth standing still for the first half second are drawn anew: repeating is perfect there. What
-fools it: blur is cheaper than a sharp picture a pixel aside; a world that starts from words cannot know where
-it stands.
+Time counts from the first frame that is steered; "at 0.5 s" is the mean over the frames of the chunk that ends then
+(SSIM and perceptual distance: its last frame). Two baselines stand beside. `repeat` is the last true frame, over and
+over: `margin` is the PSNR minus that, so a frozen world has 0. `random` is the same dream told the inputs of another
+case: `delta`, the PSNR minus that, is the ΔPSNR of Genie (Bruce et al. 2024, arXiv 2402.15391), and 0 for a world that
+does not listen. Inputs that leave the truth standing still for the first half second are drawn anew: repeating is
+perfect there. What fools it: PSNR finds blur cheaper than a sharp picture a pixel aside, which is why SSIM and the
+perceptual distance stand beside; a world that starts from words cannot know where it stands.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from helios_world.evaluate import rollout
+from helios_world.evaluate import perceptual, rollout
 from helios_world.evaluate.pixels import F64, psnr
+from helios_world.evaluate.ssim import ssim
 from helios_world.evaluate.truth import I64, Controls, Start, Truth, spread
 from helios_world.lands.physics import FPS
 from helios_world.spec import Frames, World
 
-TIMES = (0.5, 1.0, 4.0)  # seconds
+TIMES = (0.5, 1.0, 4.0, 10.0)  # seconds
+RANDOM_SECONDS = 4.0  # how long the inputs of another case are followed
 LEAST_CHANGE = (0.25, 0.1)  # metres or radians within TIMES[0], or the inputs are drawn anew
 MOST_DRAWS = 100
 
@@ -39,14 +44,25 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class FaithfulnessReport:
-    """In dB, means over the cases. Lists have an entry per chunk, `at` and `margin_at` one per TIMES."""
+    """Means over the cases. Lists have an entry per chunk (`random` up to RANDOM_SECONDS), dicts one per TIMES.
+
+    PSNRs, margins and deltas in dB. `delta_at` needs two cases at least.
+    """
 
     cases: int
     seconds: list[float]
     psnr: list[float]
     repeat: list[float]
+    random: list[float]
+    ssim: list[float]
+    ssim_repeat: list[float]
+    perceptual: list[float]
+    perceptual_repeat: list[float]
     at: dict[str, float]
     margin_at: dict[str, float]
+    delta_at: dict[str, float]
+    ssim_at: dict[str, float]
+    perceptual_at: dict[str, float]
 
 
 def cases(truth: Truth, rng: np.random.Generator, count: int, seconds: float) -> list[Case]:
@@ -67,13 +83,14 @@ def measure(
     advance: Callable[[], None] = lambda: None,
 ) -> FaithfulnessReport:
     """Compare the world with the truth; `run` is how it begins: from a video, an image, or words."""
-    dream, repeat = [], []
+    curves = []
     for number, case in enumerate(given):
         frames = run(world, case.start, case.controls, number)[truth.chunk :]
-        dream.append(psnr(frames, case.frames))
-        repeat.append(psnr(np.broadcast_to(case.start.last, case.frames.shape), case.frames))
+        other = given[(number + 1) % len(given)].controls[: round(RANDOM_SECONDS * FPS / truth.chunk)]
+        lost = run(world, case.start, other, number)[truth.chunk :] if len(given) > 1 else frames[:0]
+        curves.append(_curves(truth, case, frames, lost))
         advance()
-    return _report(truth, np.array(dream), np.array(repeat))
+    return _report(truth, {name: np.mean([curve[name] for curve in curves], axis=0) for name in curves[0]}, len(given))
 
 
 def words(world: World, start: Start, controls: Controls, case: int) -> Frames:
@@ -81,18 +98,44 @@ def words(world: World, start: Start, controls: Controls, case: int) -> Frames:
     return rollout.from_words(world, start.scene, controls, case)
 
 
-def _report(truth: Truth, dream: F64, repeat: F64) -> FaithfulnessReport:
-    curve = dream.reshape(len(dream), -1, truth.chunk).mean(axis=(0, 2))
-    baseline = repeat.reshape(len(repeat), -1, truth.chunk).mean(axis=(0, 2))
-    ends = [(i + 1) * truth.chunk / FPS for i in range(len(curve))]
+def _curves(truth: Truth, case: Case, frames: Frames, lost: Frames) -> dict[str, F64]:
+    """Every measure of one case, per chunk: [K]."""
+    still = np.broadcast_to(case.start.last, case.frames.shape)
+    last = slice(truth.chunk - 1, None, truth.chunk)
+    ends, real, same = frames[last], case.frames[last], still[last]
+    return {
+        "psnr": _per_chunk(psnr(frames, case.frames), truth),
+        "repeat": _per_chunk(psnr(still, case.frames), truth),
+        "random": _per_chunk(psnr(lost, case.frames[: len(lost)]), truth),
+        "ssim": ssim(ends, real),
+        "ssim_repeat": ssim(same, real),
+        "perceptual": perceptual.distance(ends, real),
+        "perceptual_repeat": perceptual.distance(same, real),
+    }
+
+
+def _per_chunk(values: F64, truth: Truth) -> F64:
+    means: F64 = values.reshape(-1, truth.chunk).mean(axis=1)
+    return means
+
+
+def _report(truth: Truth, curves: dict[str, F64], count: int) -> FaithfulnessReport:
+    ends = [(i + 1) * truth.chunk / FPS for i in range(len(curves["psnr"]))]
     picked = {f"{time:g} s": int(np.argmin(np.abs(np.array(ends) - time))) for time in TIMES if time <= ends[-1] + 0.01}
+
+    def at(values: F64) -> dict[str, float]:
+        return {name: float(values[i]) for name, i in picked.items() if i < len(values)}
+
+    told = len(curves["random"])
     return FaithfulnessReport(
-        cases=len(dream),
+        cases=count,
         seconds=ends,
-        psnr=curve.tolist(),
-        repeat=baseline.tolist(),
-        at={name: float(curve[i]) for name, i in picked.items()},
-        margin_at={name: float(curve[i] - baseline[i]) for name, i in picked.items()},
+        **{name: curve.tolist() for name, curve in curves.items()},
+        at=at(curves["psnr"]),
+        margin_at=at(curves["psnr"] - curves["repeat"]),
+        delta_at=at(curves["psnr"][:told] - curves["random"]),
+        ssim_at=at(curves["ssim"]),
+        perceptual_at=at(curves["perceptual"]),
     )
 
 

@@ -1,7 +1,8 @@
 """A full turn on the spot: what one left behind should be there again. PSNR of the last frame against the
 first.
 
-A frozen world closes the loop perfectly, so the PSNR half way round, which must be low, stands beside it.
+A frozen world closes the loop perfectly, so the PSNR half way round, which must be low, stands beside it; `gain` is
+last minus half way, and 0 for anything that does not move or does not come back.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ class FullTurnReport:
     starts: int
     last: float
     half_way: float
+    gain: float
     truth_last: float
     truth_half_way: float
+    truth_gain: float
     against_truth: float
 
 
@@ -52,8 +55,11 @@ def measure(
 
 
 def _report(pairs: Sequence[tuple[Frames, Frames]], half: int) -> FullTurnReport:
-    rows = [
-        (psnr(d[-1], d[0]), psnr(d[half], d[0]), psnr(t[-1], t[0]), psnr(t[half], t[0]), psnr(d[-1], t[-1]))
-        for d, t in pairs
-    ]
+    rows = [(*_loop(dream, half), *_loop(true, half), float(psnr(dream[-1], true[-1]))) for dream, true in pairs]
     return FullTurnReport(len(pairs), *(float(value) for value in np.mean(rows, axis=0)))
+
+
+def _loop(frames: Frames, half: int) -> tuple[float, float, float]:
+    """PSNR of the last and of the half-way frame against the first, and the difference."""
+    last, away = float(psnr(frames[-1], frames[0])), float(psnr(frames[half], frames[0]))
+    return last, away, last - away

@@ -1,12 +1,10 @@
-"""A minute of wandering from words alone: is it still the place, does it still move, do the pictures wear
-out?
+"""A minute of wandering from words alone, 1,440 frames: is it still the place, does it still move, do the pictures
+wear out?
 
-Drift: Theil-Sen slope (median of all pairwise slopes; Theil 1950, Sen 1968) per 100 frames of each measure of
-`pixels`, and the largest excursion outside the range that true frames of the scene have, as a share of that
-range: a drift that comes back would not show in a slope. Freeze: pairs of frames that hardly differ while the
-truth moves. Seam ratio: change across chunk borders over change within chunks, 1 is seamless. Flicker: (255 -
-mean absolute difference) / 255, 1 is a still. What fools it: a dream may wander differently from the truth,
-so its range of views is not the truth's; the slopes of the true frames stand beside the dream's.
+Of each walk the shares of frames in which the classifier sees the right land, moment, or both; what `drift` says of
+brightness, contrast, saturation and sharpness, and of the colours against the first frame; and what `seams` says of
+neighbouring frames. What fools it: a dream may wander differently from the truth, so its range of views is not the
+truth's; the figures of the true frames stand beside the dream's.
 """
 
 from __future__ import annotations
@@ -15,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from helios_world.evaluate import pixels, rollout
+from helios_world.evaluate import drift, pixels, rollout, seams
 from helios_world.evaluate.classifier import SceneClassifier
 from helios_world.evaluate.pixels import F64
 from helios_world.evaluate.truth import Controls, Truth, generator
@@ -33,7 +30,8 @@ SERIES: Mapping[str, Callable[[Frames], F64]] = {
     "sharpness": pixels.sharpness,
 }
 SCENES = (Scene(0, 0), Scene(1, 1), Scene(2, 3), Scene(3, 2))
-FROZEN, MOVING = 0.25, 1.0  # grey levels of mean change: at most, in the dream; at least, in the truth
+STEADY = ("brightness", "contrast", "saturation")
+SHOWN = 8  # frames of a walk, for people
 VIEWS = 400  # true frames that give a scene's range
 
 
@@ -48,50 +46,68 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Of one measure on one walk: slopes per 100 frames; excursion as a share of the truth's range."""
+    """Of one measure on one walk, as in `drift`: slopes per 100 frames, ends in the measure's own unit."""
 
     slope: float
     truth_slope: float
+    ends: float
+    truth_ends: float
     excursion: float
+    reach: float
 
 
 @dataclass(frozen=True, slots=True)
 class WalkReport:
-    """One walk. Shares are of frames or of pairs of frames; `longest_freeze` is in seconds."""
+    """One walk. Shares are of frames or of pairs of frames; `longest_freeze` is in seconds.
+
+    `colours_late`: mean Hellinger distance of the last 15 % of the frames to the first one.
+    """
 
     scene: Scene
     land_share: float
     moment_share: float
+    scene_share: float
     freeze_ratio: float
     longest_freeze: float
     seam_ratio: float
     truth_seam_ratio: float
     flicker: float
     truth_flicker: float
+    colours_late: float
+    truth_colours_late: float
     drift: dict[str, Drift]
 
 
 @dataclass(frozen=True, slots=True)
 class LongWalkReport:
-    """All walks: mean shares of frames that are recognised, the worst freeze, the mean seam ratio."""
+    """All walks: mean shares of frames that are recognised, the worst freeze, mean seam ratios.
+
+    `reach`: the largest of brightness, contrast and saturation on any walk. `ends`: the mean of
+    |first 15 % - last 15 %| by measure.
+    """
 
     seconds: float
     land_share: float
     moment_share: float
+    scene_share: float
     freeze_ratio: float
     longest_freeze: float
     seam_ratio: float
+    truth_seam_ratio: float
+    reach: float
+    ends: dict[str, float]
     walks: list[WalkReport]
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """For the plot: of each measure the dream, the truth and the truth's range (low, high), per chunk."""
+    """For the plots, per chunk: of each measure dream, truth and the truth's range (low, high); SHOWN frames."""
 
     scene: Scene
     dream: dict[str, F64]
     truth: dict[str, F64]
     bounds: dict[str, tuple[float, float]]
+    shown: Frames
 
 
 def walks(truth: Truth, rng: np.random.Generator, seconds: float) -> list[Walk]:
@@ -116,28 +132,6 @@ def measure(
     return _summary(reports, len(given[0].frames) / FPS), curves
 
 
-def theil_sen(values: F64) -> float:
-    """Median slope per step over all pairs of values [N], N ≥ 2."""
-    i, j = np.triu_indices(len(values), 1)
-    return float(np.median((values[j] - values[i]) / (j - i)))
-
-
-def frozen_pairs(frames: Frames, reference: Frames) -> npt.NDArray[np.bool_]:
-    """Of each pair of neighbours [T - 1]: the frames stand still while the reference moves."""
-    still = pixels.difference(frames[1:], frames[:-1]) < FROZEN
-    moving = pixels.difference(reference[1:], reference[:-1]) > MOVING
-    frozen: npt.NDArray[np.bool_] = still & moving
-    return frozen
-
-
-def seam_ratio(frames: Frames, chunk: int) -> float:
-    """Mean change across the borders of chunks over the mean change inside them; 1 if nothing changes."""
-    change = pixels.difference(frames[1:], frames[:-1])
-    border = np.arange(1, len(frames)) % chunk == 0
-    inside = change[~border].mean() if (~border).any() else 0.0
-    return float(change[border].mean() / inside) if inside > 0 else 1.0
-
-
 def _walk(truth: Truth, rng: np.random.Generator, scene: Scene, chunks: int) -> Walk:
     state = truth.spawn(scene)
     controls = truth.wander(rng, state[None], np.array([scene.land]), chunks)[0]
@@ -149,7 +143,8 @@ def _curves(truth: Truth, walk: Walk, frames: Frames) -> Curves:
     views = truth.render(physics.random_poses(rng, np.full(VIEWS, walk.scene.land)), walk.scene)
     known = np.concatenate([views, walk.frames])
     bounds = {name: (float(f(known).min()), float(f(known).max())) for name, f in SERIES.items()}
-    return Curves(walk.scene, _per_chunk(frames, truth.chunk), _per_chunk(walk.frames, truth.chunk), bounds)
+    shown = frames[np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)]
+    return Curves(walk.scene, _per_chunk(frames, truth.chunk), _per_chunk(walk.frames, truth.chunk), bounds, shown)
 
 
 def _per_chunk(frames: Frames, chunk: int) -> dict[str, F64]:
@@ -158,43 +153,40 @@ def _per_chunk(frames: Frames, chunk: int) -> dict[str, F64]:
 
 def _report(truth: Truth, classifier: SceneClassifier, walk: Walk, frames: Frames, curves: Curves) -> WalkReport:
     lands, moments = classifier.recognise(frames)
-    frozen = frozen_pairs(frames, walk.frames)
+    land, moment = lands == walk.scene.land, moments == walk.scene.moment
+    frozen = seams.frozen_pairs(frames, walk.frames)
     return WalkReport(
         scene=walk.scene,
-        land_share=float((lands == walk.scene.land).mean()),
-        moment_share=float((moments == walk.scene.moment).mean()),
+        land_share=float(land.mean()),
+        moment_share=float(moment.mean()),
+        scene_share=float((land & moment).mean()),
         freeze_ratio=float(frozen.mean()),
-        longest_freeze=_longest(frozen.tolist()) / FPS,
-        seam_ratio=seam_ratio(frames, truth.chunk),
-        truth_seam_ratio=seam_ratio(walk.frames, truth.chunk),
-        flicker=_flicker(frames),
-        truth_flicker=_flicker(walk.frames),
+        longest_freeze=seams.longest(frozen.tolist()) / FPS,
+        seam_ratio=seams.seam_ratio(frames, truth.chunk),
+        truth_seam_ratio=seams.seam_ratio(walk.frames, truth.chunk),
+        flicker=seams.flicker(frames),
+        truth_flicker=seams.flicker(walk.frames),
+        colours_late=_colours_late(frames),
+        truth_colours_late=_colours_late(walk.frames),
         drift={name: _drift(curves, name, truth.chunk) for name in SERIES},
     )
 
 
 def _drift(curves: Curves, name: str, chunk: int) -> Drift:
-    low, high = curves.bounds[name]
-    values = curves.dream[name]
-    outside = max(low - values.min(), values.max() - high, 0.0)
-    per_100 = 100 / chunk
+    dream, truth, bounds, per_100 = curves.dream[name], curves.truth[name], curves.bounds[name], 100 / chunk
     return Drift(
-        theil_sen(values) * per_100,
-        theil_sen(curves.truth[name]) * per_100,
-        float(outside / max(high - low, 1e-6)),
+        slope=drift.theil_sen(dream) * per_100,
+        truth_slope=drift.theil_sen(truth) * per_100,
+        ends=drift.ends(dream),
+        truth_ends=drift.ends(truth),
+        excursion=drift.excursion(dream, *bounds),
+        reach=drift.reach(dream, *bounds),
     )
 
 
-def _flicker(frames: Frames) -> float:
-    return float((255 - pixels.difference(frames[1:], frames[:-1]).mean()) / 255)
-
-
-def _longest(flags: Sequence[bool]) -> int:
-    longest = run = 0
-    for flag in flags:
-        run = run + 1 if flag else 0
-        longest = max(longest, run)
-    return longest
+def _colours_late(frames: Frames) -> float:
+    late = max(round(drift.END_SHARE * len(frames)), 1)
+    return float(drift.histogram_distance(frames[-late:], frames[0]).mean())
 
 
 def _summary(reports: list[WalkReport], seconds: float) -> LongWalkReport:
@@ -202,8 +194,12 @@ def _summary(reports: list[WalkReport], seconds: float) -> LongWalkReport:
         seconds=seconds,
         land_share=float(np.mean([r.land_share for r in reports])),
         moment_share=float(np.mean([r.moment_share for r in reports])),
+        scene_share=float(np.mean([r.scene_share for r in reports])),
         freeze_ratio=max(r.freeze_ratio for r in reports),
         longest_freeze=max(r.longest_freeze for r in reports),
         seam_ratio=float(np.mean([r.seam_ratio for r in reports])),
+        truth_seam_ratio=float(np.mean([r.truth_seam_ratio for r in reports])),
+        reach=max(r.drift[name].reach for r in reports for name in STEADY),
+        ends={name: float(np.mean([r.drift[name].ends for r in reports])) for name in SERIES},
         walks=reports,
     )

@@ -49,6 +49,13 @@ def estimate(frames: Frames) -> Motion:
     return Motion(float(turn), float(forward), float(strafe))
 
 
+def turns(frames: Frames) -> F64:
+    """Radians turned to the right between neighbours of frames uint8 [T, H, W, 3]: [T - 1]."""
+    small = _half(frames)
+    found: F64 = fit_pairs(small[:-1], small[1:])[:, 0]
+    return found
+
+
 def fit_pairs(before: F32, after: F32) -> F64:
     """Motions [N, 3] (turn, forward, strafe) between half-size pictures [N, h, w, 3] in [0, 1]."""
     basis = _basis(before.shape[1], before.shape[2])

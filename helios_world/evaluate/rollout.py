@@ -12,6 +12,8 @@ from helios_world.spec import Chunk, Frames, World
 
 FIRST_SEED = 1_000_000  # of the worlds' own noise; case i uses FIRST_SEED + i
 
+OTHER_SEEDS = 500_000  # added to a case's number, it gives the same case other noise
+
 
 def from_video(world: World, start: Start, controls: Controls, case: int = 0) -> Frames:
     """Frames [(1 + K)·chunk, H, W, 3]: what reset() returns, then a chunk per row of `controls` [K, 3].
@@ -36,6 +38,11 @@ def from_words(world: World, scene: Scene, controls: Controls, case: int = 0) ->
 def from_prompt(world: World, prompt: str, controls: Controls, case: int = 0) -> Frames:
     """As `from_video`, from any caption."""
     return _follow(world, world.reset(seed=FIRST_SEED + case, prompt=prompt), controls)
+
+
+def onward(world: World, controls: Controls) -> Frames:
+    """Frames [K·chunk, H, W, 3] of a world that has begun, a chunk per row of `controls` [K, 3], K ≥ 1."""
+    return join(world.step(action_of(control)) for control in controls)
 
 
 def _follow(world: World, first: Chunk, controls: Controls) -> Frames:

@@ -10,6 +10,8 @@ import numpy as np
 from helios_world.evaluate import rollout
 from helios_world.evaluate.control import WAYS, can_go
 from helios_world.evaluate.drawing import Block, Row, save_small, sheet, strip
+from helios_world.evaluate.journeys import Journey
+from helios_world.evaluate.long_walk import Curves
 from helios_world.evaluate.truth import Controls, Start, Truth, generator, hold
 from helios_world.lands.physics import FPS
 from helios_world.lands.scene import LANDS, MOMENTS, Scene, canonical
@@ -86,6 +88,27 @@ def save_turns(pairs: Sequence[tuple[Frames, Frames]], starts: Sequence[Start], 
         )
         for (dream, true), s in zip(pairs, starts, strict=True)
     ]
+    sheet(columns, blocks, scale=1, margin=64).quantize(256).save(path, optimize=True)
+
+
+def save_journeys(dreams: Sequence[tuple[Journey, Frames]], path: Path) -> None:
+    """One journey of each kind: home, half way, the far end, half way back, home again."""
+    shown = {journey.kind: (journey, frames) for journey, frames in reversed(dreams)}
+    blocks = []
+    for kind, (journey, frames) in reversed(shown.items()):
+        end = len(frames) - 1
+        picks = [0, journey.far // 2, journey.far, (journey.far + end) // 2, end]
+        rows = (Row("dream", "", list(frames[picks])), Row("truth", "", list(journey.frames[picks])))
+        blocks.append(Block(rows, f"{kind}: {canonical(journey.start.scene)}"))
+    columns = ("home", "half way", "far end", "half way back", "home again")
+    sheet(columns, blocks, margin=64).quantize(256).save(path, optimize=True)
+
+
+def save_walks(curves: Sequence[Curves], path: Path) -> None:
+    """Long walks: the dream at equal distances in time, from the first frame to the last."""
+    count = len(curves[0].shown)
+    columns = [f"{share:.0%} of the walk" for share in np.linspace(0, 1, count)]
+    blocks = [Block((Row("dream", "", list(curve.shown)),), canonical(curve.scene)) for curve in curves]
     sheet(columns, blocks, scale=1, margin=64).quantize(256).save(path, optimize=True)
 
 

@@ -84,8 +84,8 @@ class Truth:
     history: int
 
     @classmethod
-    def of(cls, spec: WorldSpec) -> Truth:
-        """The truth in the size and pace of `spec`.
+    def of(cls, spec: WorldSpec, detail: float = 0.0) -> Truth:
+        """The truth in the size and pace of `spec`, with the richness that the world was trained on.
 
         Raises:
             StateError: the world has other controls, or another pace, than the lands.
@@ -100,7 +100,7 @@ class Truth:
         latents = HISTORY_WITHOUT_MEMORY if memory is None else memory.long + memory.mid + memory.short
         per_chunk = 1 if memory is None else memory.latents_per_chunk
         history = latents * spec.frames_per_chunk // per_chunk
-        return cls(Look(spec.height, spec.width), spec.frames_per_chunk, history)
+        return cls(Look(spec.height, spec.width, detail), spec.frames_per_chunk, history)
 
     def rollout(self, state: F64, scene: Scene, controls: Controls) -> tuple[F64, Frames]:
         """Hold each row of `controls` [K, 3] for a chunk: (state [6], frames [K·chunk, H, W, 3])."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from helios_world.evaluate.truth import Controls, Start, Truth
+from helios_world.evaluate.classifier import SceneClassifier
+from helios_world.evaluate.truth import Controls, Start, Truth, generator
 from helios_world.lands.captions import parse
 from helios_world.lands.controls import action_vector
 from helios_world.lands.scene import Scene
@@ -53,8 +55,14 @@ class KnownDream(World):
         self._first, self._index = picture, -1
         return self.step()
 
+    def fork(self) -> KnownDream:
+        return copy.copy(self)
+
+    def close(self) -> None:
+        pass
+
     def step(self, action: Action | None = None, prompt: str | None = None) -> Chunk:
-        control = self._twist(action_vector(action or NO_ACTION))
+        control = self._twist(action_vector(action or NO_ACTION)).astype(np.float32)
         self._state, frames = self._truth.rollout(self._state, self._scene, control[None])
         self._index += 1
         frames = self._change(frames, self._first, self._index)
@@ -73,9 +81,40 @@ def _darker(frames: Frames, first: Frames, index: int) -> Frames:
     return (frames * max(1 - 0.02 * index, 0)).astype(np.uint8)
 
 
+def _blurred(frames: Frames, first: Frames, index: int) -> Frames:
+    wide = np.pad(frames.astype(np.float32), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    height, width = frames.shape[1:3]
+    return (sum(wide[:, i : i + height, j : j + width] for i in range(5) for j in range(5)) / 25).astype(np.uint8)
+
+
+def _deaf(control: Controls) -> Controls:
+    """What is done whatever was asked for: turn slowly to the right."""
+    return np.array([0, 0, 0.5], np.float32)
+
+
+WORLDS: dict[str, Callable[[Sequence[Start]], KnownDream]] = {
+    "truth": KnownDream,
+    "blurred": lambda starts=(): KnownDream(starts, change=_blurred),
+    "deaf": lambda starts=(): KnownDream(starts, twist=_deaf),
+    "frozen": lambda starts=(): KnownDream(starts, change=_frozen),
+    "noise": lambda starts=(): KnownDream(starts, change=_noise),
+}
+
+
+@pytest.fixture
+def worlds():
+    """Every world of known quality, by name: made from the starts that it has to know."""
+    return WORLDS
+
+
 @pytest.fixture(scope="session")
 def truth() -> Truth:
     return Truth.of(dreamt_spec())
+
+
+@pytest.fixture(scope="session")
+def classifier(truth) -> SceneClassifier:
+    return SceneClassifier.fit(truth, generator(0, "test classifier"), 30)
 
 
 @pytest.fixture

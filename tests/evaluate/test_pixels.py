@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helios_world.evaluate import pixels
-from helios_world.evaluate.long_walk import theil_sen
+from helios_world.evaluate.drift import theil_sen
 
 
 def test_psnr_of_a_known_error():

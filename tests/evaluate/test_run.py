@@ -1,27 +1,41 @@
 from __future__ import annotations
 
+import html
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from helios_world.errors import StateError
-from helios_world.evaluate import run
+from helios_world.evaluate import long_walk, run
 from helios_world.evaluate.drawing import Block, Row, save_small, sheet
+from helios_world.evaluate.evaluation import Evaluation, measures
+from helios_world.evaluate.notes import NOTES
+from helios_world.evaluate.sizes import Sizes
 from helios_world.evaluate.targets import TARGETS, Target, judge
 from helios_world.evaluate.truth import Truth, generator
+from helios_world.lands.scene import all_scenes
 from helios_world.lands.world import LandsWorld
 from helios_world.testing import PatternWorld
 
-TINY = run.Sizes(
+TINY = Sizes(
     per_class=1,
     others=2,
     videos=1,
     images=1,
     words=1,
     turns=1,
+    responses=1,
+    counterfactuals=1,
+    video_seconds=1.0,
+    other_seconds=1.0,
+    journeys=1,
+    away_seconds=0.5,
+    changes=1,
     captions_per_scene=1,
     walk_seconds=1.0,
     chunks_held=24,
@@ -38,9 +52,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "QUICK", TINY)
-        patch.setattr(run.long_walk, "VIEWS", 20)
-        return run.evaluate("pattern", folder, quick=True, device="cpu", seed=1)
+        patch.setattr(long_walk, "VIEWS", 20)
+        return run.evaluate(run.Job("pattern", folder, TINY, "cpu", 1))
 
 
 def test_the_report_is_what_was_returned(report, folder):
@@ -59,7 +72,9 @@ def test_every_target_is_measured_and_a_pattern_misses_most(report):
 
 
 def test_the_pictures_are_there_and_small_enough(report, folder):
-    for name in (*report["figures"]["sheets"]["files"], "full_turn.png", "faithfulness.png", "long_walk.png"):
+    named = {name for note in NOTES for name in note.pictures}
+    assert named >= set(report["figures"]["sheets"]["files"])
+    for name in named:
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 100
     assert (folder / "overview.png").stat().st_size <= 600_000
@@ -67,8 +82,8 @@ def test_the_pictures_are_there_and_small_enough(report, folder):
 
 def test_a_world_without_video_starts_is_measured_in_what_it_can(tmp_path):
     world = LandsWorld()
-    evaluation = run.Evaluation(world, Truth.of(world.spec), TINY, tmp_path, 0)
-    assert not {"control", "full_turn", "sheets"} & run.measures(evaluation, ("lands", "cpu")).keys()
+    evaluation = Evaluation(world, Truth.of(world.spec), TINY, tmp_path, 0)
+    assert not {"control", "full_turn", "sheets"} & measures(evaluation, ("lands", "cpu")).keys()
     figures = evaluation.faithfulness(lambda label, total: lambda: None)
     assert figures.keys() == {"prompt"}
     assert figures["prompt"]["at"]["1 s"] == 60.0
@@ -81,7 +96,7 @@ def test_a_world_with_another_pace_is_refused():
 
 def test_the_truth_has_the_size_of_the_world():
     spec = replace(LandsWorld().spec, height=32, width=48)
-    start = Truth.of(spec).starts(generator(0, "size"), [run.all_scenes()[3]])[0]
+    start = Truth.of(spec).starts(generator(0, "size"), [all_scenes()[3]])[0]
     assert start.video.shape == (76, 32, 48, 3)
 
 
@@ -115,3 +130,27 @@ def test_a_picture_is_made_to_fit(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     save_small(Image.fromarray(noise), tmp_path / "small.png", 12_000)
     assert (tmp_path / "small.png").stat().st_size <= 12_000
+
+
+def test_the_page_holds_everything_and_fetches_nothing(report, folder):
+    page = (folder / run.PAGE).read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == sum(len(note.pictures) for note in NOTES)
+    assert not re.search(r"<script|<link|src=\"(?!data:)|href=\"(?!#)|url\(", page)
+    for note in NOTES:
+        assert f'<h2 id="{note.key}">' in page
+        assert html.escape(note.fooled_by) in page
+    for result in report["targets"]:
+        assert html.escape(result["shown"]) in page
+
+
+def test_every_measure_says_what_it_is_and_what_fools_it(report):
+    described = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert report["figures"].keys() == {note.key for note in NOTES} == report["took"].keys()
+    for note in NOTES:
+        assert all((note.title, note.formula, note.source, note.fooled_by))
+        assert f"`{note.key}`" in described or note.key == "sheets"
+
+
+def test_a_figure_without_cases_is_null(tmp_path):
+    run.write_json({"a": float("nan"), "b": [1.0, float("nan")], "c": {"d": True}}, tmp_path / "r.json")
+    assert json.loads((tmp_path / "r.json").read_text()) == {"a": None, "b": [1.0, None], "c": {"d": True}}

@@ -3,14 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helios_world.evaluate import long_walk, recognition
-from helios_world.evaluate.classifier import SceneClassifier, true_frames
+from helios_world.evaluate import long_walk, recognition, seams
+from helios_world.evaluate.classifier import true_frames
 from helios_world.evaluate.truth import generator
-
-
-@pytest.fixture(scope="module")
-def classifier(truth):
-    return SceneClassifier.fit(truth, generator(0, "test classifier"), 30)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +63,8 @@ def test_a_walk_that_darkens_drifts(truth, classifier, walks, darkening):
 def test_seams_are_found():
     steps = np.array([0, 1, 2, 3, 13, 14, 15, 16, 26, 27, 28, 29])
     frames = np.broadcast_to(steps[:, None, None, None], (12, 4, 4, 3)).astype(np.uint8)
-    assert long_walk.seam_ratio(frames, 4) == pytest.approx(10.0)
-    assert long_walk.seam_ratio(frames[:1].repeat(12, 0), 4) == 1.0
+    assert seams.seam_ratio(frames, 4) == pytest.approx(10.0)
+    assert seams.seam_ratio(frames[:1].repeat(12, 0), 4) == 1.0
 
 
 def test_walks_visit_every_land_and_moment():

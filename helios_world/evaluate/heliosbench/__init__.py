@@ -1,0 +1,1 @@
+"""Videos scored in the format of HeliosBench. `bench.run` does it all."""
