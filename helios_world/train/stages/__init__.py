@@ -1,0 +1,1 @@
+"""The three stages that Helios is trained in: base, mid and distill, for transformers of any size."""
