@@ -43,11 +43,12 @@ class Beside:
 
     def decode(self, head: Head, groups: Iterator[Frames]) -> PendingChunk:
         pending = PendingBeside(head, _computing(self._compute, groups))
-        with self._turn:
-            earlier, self._newest = self._newest, pending
         where = self._after_the_latents()
-        # Not a daemon: a thread that is stopped in the middle of a call of the device brings the process down.
-        threading.Thread(target=self._run, args=(pending, earlier, where), name="helios-decode").start()
+        with self._turn:
+            # Not a daemon: a thread that is stopped in the middle of a call of the device brings the process down.
+            threading.Thread(target=self._run, args=(pending, self._newest, where), name="helios-decode").start()
+            # Only now, since the next one waits for it.
+            self._newest = pending
         return pending
 
     def _run(
@@ -56,8 +57,11 @@ class Beside:
         if earlier is not None:
             earlier.wait()
             del earlier  # and with it its frames
-        with where():
-            pending.make_all()
+        try:
+            with where():
+                pending.make_all()
+        except Exception as error:
+            pending.give_up(error)
         with self._turn:
             if self._newest is pending:
                 self._newest = None

@@ -245,6 +245,11 @@ class PendingBeside(PendingChunk):
         except Exception as error:
             self._end(error)
 
+    def give_up(self, error: Exception) -> None:
+        """There will be no more frames, because of `error`; nothing where all are there already."""
+        if self._outcome is None:
+            self._end(error)
+
     def _reach(self, number: int) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._has(number))

@@ -10,7 +10,8 @@ Shapes: B batch, N queries, K keys, H heads, E channels per head.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -19,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from helios_world.errors import OptionError
 from helios_world.model.attention import attend
@@ -32,12 +32,9 @@ MARGIN = 1.1
 """How many times as fast as the candidates before it one has to be."""
 ROUNDS = 3
 SHAPES = 64
-_BACKENDS = {
-    "cudnn": SDPBackend.CUDNN_ATTENTION,
-    "flash": SDPBackend.FLASH_ATTENTION,
-    "efficient": SDPBackend.EFFICIENT_ATTENTION,
-}
 _FA3 = "flash_attn_interface"
+_HALVES = (torch.bfloat16, torch.float16)
+_WIDEST = 128
 _log = logging.getLogger(__name__)
 
 
@@ -82,13 +79,16 @@ class Fastest:
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         shape = (*query.shape, key.shape[1], str(query.dtype).removeprefix("torch."))
-        found = self._found.get(shape, lambda: self._find(query, key, value))
+        # Not all take every layout: a batch whose rows share their keys has a stride of 0.
+        layout = (query.stride(), key.stride(), value.stride())
+        found = self._found.get((shape, layout), lambda: self._find(query, key, value))
         return self._candidates[found.name](query, key, value)
 
     def report(self) -> dict[str, Any]:
         """For every shape (B, N, H, E, K, dtype) the choice, and the milliseconds of each candidate."""
         return {
-            str(shape): {"chosen": found.name, "ms": dict(found.milliseconds)} for shape, found in self._found.items()
+            str(key[0] if isinstance(key, tuple) else key): {"chosen": found.name, "ms": dict(found.milliseconds)}
+            for key, found in self._found.items()
         }
 
     def _find(self, query: Tensor, key: Tensor, value: Tensor) -> Found:
@@ -103,7 +103,10 @@ class Fastest:
 
     def _time(self, run: Attend, query: Tensor, key: Tensor, value: Tensor) -> float | None:
         try:
-            run(query, key, value)
+            with warnings.catch_warnings():
+                # Beside the error, some warn of what they lack.
+                warnings.simplefilter("ignore")
+                run(query, key, value)
             return 1e3 * min(self._measure(partial(run, query, key, value))[1] for _ in range(ROUNDS))
         except RuntimeError as error:
             # Torch says so, and no more, where a backend lacks a shape, a dtype or the GPU.
@@ -134,17 +137,47 @@ def choose_attention(name: str, device: torch.device) -> Attention:
 
 
 def _candidates() -> dict[str, Attend]:
-    names = [*_BACKENDS, *(["fa3"] if find_spec(_FA3) else [])]
+    names = [*_KERNELS, *(["fa3"] if find_spec(_FA3) else [])]
     return {**{name: _implementation(name) for name in names}, "torch": attend}
 
 
 def _implementation(name: str) -> Attend:
-    return _flash_attention_3 if name == "fa3" else partial(_through, _BACKENDS[name])
+    return _flash_attention_3 if name == "fa3" else partial(_kernel, name)
 
 
-def _through(backend: SDPBackend, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    with sdpa_kernel(backend):
-        return attend(query, key, value)
+def _kernel(name: str, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """One of torch's kernels, called by itself: `sdpa_kernel` chooses one for all threads of the process, and so for
+    the codec that decodes beside, whose attention it may not be able to compute.
+    """
+    channels = query.shape[-1]
+    # What torch checks before it chooses a kernel, which does not check it again.
+    if name != "efficient" and (query.dtype not in _HALVES or channels % 8 or channels > _WIDEST):
+        told = f"heads of {channels} channels in {query.dtype}"
+        raise RuntimeError(f"attention {name!r} takes 16 bits and 8, 16, … {_WIDEST} channels, not {told}")
+    attended = _KERNELS[name](query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
+    return attended.transpose(1, 2).flatten(2)
+
+
+def _cudnn(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    attended: Tensor = torch.ops.aten._scaled_dot_product_cudnn_attention(query, key, value, None, False)[0]
+    return attended
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    attended: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)[0]
+    return attended
+
+
+def _efficient(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    attended: Tensor = torch.ops.aten._scaled_dot_product_efficient_attention(query, key, value, None, False)[0]
+    return attended
+
+
+_KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "cudnn": _cudnn,
+    "flash": _flash,
+    "efficient": _efficient,
+}
 
 
 def _flash_attention_3(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

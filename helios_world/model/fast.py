@@ -19,7 +19,6 @@ from helios_kernels import modulated_layer_norm
 from helios_world.memory import HistoryLayout, HistoryViews
 from helios_world.model.attention import attend
 from helios_world.model.block import Block, Modulation
-from helios_world.model.bounded import Kept
 from helios_world.model.embeddings import row_by_row
 from helios_world.model.patch import unpatchify
 from helios_world.model.products import ExactProducts, Products
@@ -28,9 +27,6 @@ from helios_world.model.sequence import Attend, Frame, Sequence, advance, conclu
 from helios_world.model.texts import FreshText, KeptText, Text
 from helios_world.model.times import Times
 from helios_world.model.transformer import HeliosTransformer
-
-SHAPES = 32
-"""Tables of positions that are kept; for the 14B at 384×640 the largest is 6 MB."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,8 @@ class FastTransformer:
         self._attention = attention
         self._products = products or [ExactProducts(block) for block in model.blocks if isinstance(block, Block)]
         self._runner = runner or EachTime()
-        self._frames: Kept[Frame] = Kept(SHAPES)
+        # None is let go of, since recorded passes read them where they are; a session has one for each of its stages.
+        self._frames: dict[tuple[object, ...], Frame] = {}
         self._times = Times(model)
 
     @torch.no_grad()
@@ -140,7 +137,9 @@ class FastTransformer:
 
     def _frame(self, noisy: Tensor, past: Past) -> Frame:
         key = (self.model.grid(noisy), past.height, past.width, noisy.device)
-        return self._frames.get(key, lambda: self._make_frame(noisy, past))
+        if key not in self._frames:
+            self._frames[key] = self._make_frame(noisy, past)
+        return self._frames[key]
 
     def _make_frame(self, noisy: Tensor, past: Past) -> Frame:
         (frames, height, width), device = self.model.grid(noisy), noisy.device

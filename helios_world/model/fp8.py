@@ -54,17 +54,19 @@ Multiply = Callable[[Rounded, Rounded, Tensor], Tensor]
 
 def round_rows(rows: Tensor) -> Rounded:
     """Rows [N, D] of any floating type to 8 bits."""
-    values = rows.float()
-    # A row of zeros has any scale, but not 0.
-    scales = values.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / LARGEST
-    return Rounded((values / scales).clamp(-LARGEST, LARGEST).to(torch.float8_e4m3fn), scales)
+    # The norm is the largest magnitude, exact in any type. A row of zeros has any scale, but not 0.
+    scales = torch.linalg.vector_norm(rows, float("inf"), dim=1, keepdim=True).float().clamp_min(1e-12) / LARGEST
+    # What is divided is at most LARGEST but for the last bit, which the rounding takes away again.
+    return Rounded((rows / scales).to(torch.float8_e4m3fn), scales)
 
 
 def multiply_on_gpu(x: Rounded, weight: Rounded, bias: Tensor) -> Tensor:
-    """The product on a GPU of compute capability 8.9 or newer. D and O have to be multiples of 16."""
-    return torch._scaled_mm(
-        x.values, weight.values.t(), scale_a=x.scales, scale_b=weight.scales.t(), bias=bias, out_dtype=bias.dtype
-    )
+    """The product on a GPU of compute capability 8.9 or newer. D and O have to be multiples of 16.
+
+    Its sums are those that the matrix units make by themselves: they are off by far less than the rounded factors.
+    """
+    scales = {"scale_a": x.scales, "scale_b": weight.scales.t()}
+    return torch._scaled_mm(x.values, weight.values.t(), **scales, bias=bias, out_dtype=bias.dtype, use_fast_accum=True)
 
 
 def multiply_exactly(x: Rounded, weight: Rounded, bias: Tensor) -> Tensor:

@@ -100,11 +100,6 @@ class Replays:
         # A copy, since the next replay of any shape may write there.
         return replay().clone()
 
-    def clear(self) -> None:
-        """Forget what was recorded; for weights that changed their place."""
-        self._records.clear()
-        self._shared.clear()
-
     def report(self) -> dict[str, str]:
         """What became of each shape."""
         return {_told(key): "recorded" for key, _ in self._records.items()}
@@ -153,7 +148,8 @@ class WhereItPays:
             # Recording is a choice of ours here: a device that cannot do it computes as before.
             _log.warning("a pass of %s could not be recorded: %s", _told(key), error)
             self._found.put(key, "could not be recorded")
-            return compute(inputs)
+        # Out here the error is gone, and with it whatever of the failed pass it kept alive.
+        return compute(inputs)
 
 
 class CudaRecord:
@@ -161,9 +157,11 @@ class CudaRecord:
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
+        self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, run: Replay) -> Replay:
-        stream: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        # One for all: what was allocated in a stream is not given to another.
+        stream = self._stream = self._stream or torch.cuda.Stream()  # type: ignore[no-untyped-call]
         present = torch.cuda.current_stream()
         stream.wait_stream(present)
         with torch.cuda.stream(stream):

@@ -5,10 +5,12 @@ Shapes: C latent channels, F latent frames, h w latent height and width, L text 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -121,7 +123,7 @@ class OfficialDreamer:
         random weights, whose codecs magnify it: frames up to 1 of 255 in float32 and 36 in bfloat16.
         """
         made: dict[int, tuple[Tensor, tuple[float, ...]]] = {}
-        with self._alone:
+        with self._alone, self._on_device():
             for first in (True, False):
                 members = [number for number, request in enumerate(requests) if (request.start is not None) is first]
                 if members:
@@ -166,6 +168,11 @@ class OfficialDreamer:
         if self.options.second_anchor and index == 1:
             memory.set_anchor(latents[:, :, :1])
 
+    def _on_device(self) -> AbstractContextManager[object]:
+        """What is recorded and measured is so on the present device, which need not be this one."""
+        device = self.compute.device
+        return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
     def _shape(self, batch: int = 1) -> tuple[int, int, int, int, int]:
         codec, options = self.parts.codec, self.options
         size = (options.height // codec.spatial, options.width // codec.spatial)
@@ -177,19 +184,21 @@ class OfficialDreamer:
         views = join_views([views for views in pasts if isinstance(views, HistoryViews)])
         negative = self.options.negative_prompt if self.plan.guidance.scale > 1 else None
         text, away = self.conditions.read([request.words for request in requests], negative)
-        clock = _StageClock(self.compute)
+        clock = _clock_of(self.compute)
         past = self.fast.embed_history(views)
 
         def velocity(sample: Tensor, timestep: Tensor, conditional: bool) -> Tensor:
             return self.fast.velocity(sample, float(timestep[0]), text if conditional or away is None else away, past)
 
         def draw(number: int, shape: tuple[int, ...]) -> Tensor:
-            each, device = (1, *shape[1:]), self.compute.device
-            return torch.cat([chunk_noise(one.seed, one.index, each, device, level=number) for one in requests])
+            each = (1, *shape[1:])
+            noise = torch.cat([chunk_noise(one.seed, one.index, each, level=number) for one in requests])
+            return _sent(noise, self.compute.device)
 
         patch = self.parts.transformer.config.patch_size
         latents = sample_chunk(self.plan, velocity, draw, self._shape(len(requests)), patch, first, clock.tick)
-        return [(row, tuple(clock.stages)) for row in torch.split(latents, 1)]
+        stages = clock.stages()
+        return [(row, stages) for row in torch.split(latents, 1)]
 
     def _spec(self) -> WorldSpec:
         options, codec = self.options, self.parts.codec
@@ -211,16 +220,50 @@ class OfficialDreamer:
         )
 
 
-class _StageClock:
+def _sent(noise: Tensor, device: torch.device) -> Tensor:
+    """Numbers of the host on the device, without waiting for what the device does before."""
+    return noise.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else noise
+
+
+class _Stages(Protocol):
     """Milliseconds between the ends of the stages."""
 
-    def __init__(self, compute: Compute) -> None:
-        self.stages: list[float] = []
-        self._compute = compute
-        self._last = time.perf_counter()
+    def tick(self) -> None:
+        """A stage has been told to the device to its end."""
+        ...
+
+    def stages(self) -> tuple[float, ...]:
+        """Of all stages, which are done then."""
+        ...
+
+
+class _HostStages:
+    def __init__(self) -> None:
+        self._ends = [time.perf_counter()]
 
     def tick(self) -> None:
-        self._compute.wait()
-        now = time.perf_counter()
-        self.stages.append(1e3 * (now - self._last))
-        self._last = now
+        self._ends.append(time.perf_counter())
+
+    def stages(self) -> tuple[float, ...]:
+        return tuple(1e3 * (end - begin) for begin, end in itertools.pairwise(self._ends))
+
+
+class _DeviceStages:
+    """On a CUDA device, which goes on meanwhile: the host draws the noise of the next stage."""
+
+    def __init__(self) -> None:
+        self._ends: list[torch.cuda.Event] = []
+        self.tick()
+
+    def tick(self) -> None:
+        end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        end.record()
+        self._ends.append(end)
+
+    def stages(self) -> tuple[float, ...]:
+        self._ends[-1].synchronize()
+        return tuple(begin.elapsed_time(end) for begin, end in itertools.pairwise(self._ends))
+
+
+def _clock_of(compute: Compute) -> _Stages:
+    return _DeviceStages() if compute.device.type == "cuda" else _HostStages()

@@ -46,6 +46,9 @@ class StreamDecoder:
             [B, 3, T, H, W]; one frame for the first latent, four for each other.
         """
         module = self._module
+        if latents.is_cuda:
+            # Made in another stream; whenever they are let go of, this one has done with them first.
+            latents.record_stream(torch.cuda.current_stream(latents.device))
         state = self._empty_state()
         inner = module.post_quant_conv(latents)
         for number in range(inner.shape[2]):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -146,7 +146,7 @@ def chunk_ways(config: TransformerConfig, chunk: Chunk, dtype: torch.dtype = tor
         return [model(noisy, torch.tensor([step]), text, views, chunk.layout) for noisy, step in chunk.calls]
 
     ways: dict[str, Work] = {
-        "diffusers": lambda: _call_theirs(theirs, chunk, dtype),
+        "diffusers": lambda: call_theirs(theirs, replace(chunk, text=text)),
         "plain": plain,
         "ours": ours,
         "text each time": text_each_time,
@@ -171,26 +171,36 @@ def twins(config: TransformerConfig, dtype: torch.dtype = torch.float32) -> tupl
     return model, theirs
 
 
-def _call_theirs(theirs: Any, chunk: Chunk, dtype: torch.dtype) -> list[Tensor]:
-    layout, history = chunk.layout, chunk.history
+def call_theirs(theirs: Any, chunk: Chunk) -> list[Tensor]:
+    """The velocities of diffusers' transformer, called as its pipeline does it; in the dtype of the chunk's text."""
+    layout, history, dtype, device = chunk.layout, chunk.history, chunk.text.dtype, chunk.text.device
     indices = {
         "indices_hidden_states": layout.noisy_indices,
         "indices_latents_history_short": layout.short_indices,
         "indices_latents_history_mid": layout.mid_indices,
         "indices_latents_history_long": layout.long_indices,
     }
+    # Where the pipeline leaves them, on the host.
     told = {name: torch.tensor(row).unsqueeze(0) for name, row in indices.items()}
     past = {
         "latents_history_short": torch.cat((history.anchor, history.short), dim=2).to(dtype),
         "latents_history_mid": history.mid.to(dtype),
         "latents_history_long": history.long.to(dtype),
     }
-    made = []
-    for noisy, step in chunk.calls:
-        timestep = torch.tensor([int(step)])
-        text = chunk.text.to(dtype)
-        made.append(theirs(noisy.to(dtype), timestep, text, **told, **past, return_dict=False)[0])
-    return made
+    steps = [torch.full((1,), int(step), device=device) for _, step in chunk.calls]
+    # With the names that the pipeline gives, since what is compiled for others is compiled for these once more.
+    return [
+        theirs(
+            hidden_states=noisy.to(dtype),
+            timestep=step,
+            encoder_hidden_states=chunk.text,
+            **told,
+            **past,
+            attention_kwargs=None,
+            return_dict=False,
+        )[0]
+        for (noisy, _), step in zip(chunk.calls, steps, strict=True)
+    ]
 
 
 def _furthest(made: Sequence[Tensor], expected: Sequence[Tensor]) -> float:

@@ -31,15 +31,18 @@ from helios_runtime.bench_gpu.counts import (
     weight_bytes,
 )
 from helios_runtime.bench_gpu.memory import offloaded_parts, onto_host
-from helios_runtime.bench_gpu.models import Models, build
+from helios_runtime.bench_gpu.models import Models, build, reference_twin
+from helios_runtime.bench_gpu.pieces import SETTLING, call_ours, chunk_of, in_turns
 from helios_runtime.bench_gpu.sizes import FULL, SIZES, TINY
 from helios_runtime.bench_gpu.tables import tables
 from helios_runtime.bench_gpu.targets import TARGETS
-from helios_runtime.bench_gpu.whole import begun, equality
+from helios_runtime.bench_gpu.whole import _first_and_last, begun, equality
 from helios_runtime.cli.app import app
 from helios_world.compute import Compute
 from helios_world.dream import DreamWorld
 from helios_world.model import HeliosTransformer
+from helios_world.model.fast import FastTransformer
+from helios_world.model.replays import Replay, Replays, WhereItPays
 from helios_world.official.dreamer import OfficialDreamer
 
 pytestmark = [
@@ -111,6 +114,10 @@ def test_every_time_has_its_spread_and_ours_its_ratio(report: dict[str, Any]) ->
             assert spread["count"] == TINY.chunks
     first = report["parts"]["first_frame"]["result"]["ours"]
     assert first["first"]["median"] < first["last"]["median"]
+    for row in report["parts"]["sustained"]["result"].values():
+        assert row["denoise_alone_ms"] > 0
+        shown = max(0.0, 1 - row["denoise_alone_ms"] / row["chunk_ms"])
+        assert row["not_overlapped"] == pytest.approx(shown, abs=1e-9)
     assert report["parts"]["growth"]["result"]["grown"] == 0
     assert [one["sessions"] for one in report["parts"]["sessions"]["result"]["sessions"]] == [1, 2, 4]
 
@@ -216,6 +223,60 @@ def test_diffusers_compiled_is_measured_as_well(bench: Bench, monkeypatch: pytes
     assert found["chunk"]["ratios"]["ours"] > 0
 
 
+def test_compiled_modules_are_always_called_in_one_mode(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled code holds for one mode, and there is a limit to how often torch compiles anew."""
+    modes: list[tuple[bool, bool]] = []
+
+    def note(*_: Any) -> None:
+        modes.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+
+    plain = {"transformer": reference_twin(bench.models.transformer)}
+    plain |= {"text_encoder": bench.models.text, "vae": bench.models.vae}
+    plain["transformer"].register_forward_pre_hook(note)
+    monkeypatch.setattr(choices, "_compilable", lambda models: plain)
+    bench.compile_seconds = 100.0
+    choices.compiled(bench)
+    assert set(modes) == {(False, False)}
+
+
+def test_the_first_frame_is_not_waited_for_with_the_clock_of_the_device(bench: Bench) -> None:
+    """That clock waits for all that the device was given, and so for the frames after the first."""
+    calls: list[str] = []
+
+    def clock() -> float:
+        calls.append("device")
+        return 0.0
+
+    def arrival() -> float:
+        calls.append("host")
+        return float(len(calls))
+
+    first, last = _first_and_last(clock, arrival, begun(bench.models.world(FAST)))
+    assert calls == ["device", "host", "host", "host"]
+    assert (first, last) == (1e3, 2e3)
+
+
+def test_no_time_is_that_of_a_recording(bench: Bench) -> None:
+    fast = bench.models.dreamer(FAST).fast
+    recorded: list[int] = []
+
+    def record(run: Replay) -> Replay:
+        recorded.append(len(rounds))
+        return run
+
+    chunk, rounds = chunk_of(bench), list[int]()
+    replayed = FastTransformer(fast.model, fast.layout, runner=WhereItPays(Replays(record), lambda run: (1, 1, run())))
+    kept = replayed.keep_text(chunk.text)
+
+    def ours() -> None:
+        rounds.append(len(rounds))
+        call_ours(replayed, chunk, kept)
+
+    in_turns(bench, {"ours": ours})
+    assert recorded == [SETTLING] * len(chunk.calls)
+    assert len(rounds) > SETTLING
+
+
 def test_what_is_compiled_are_other_modules_of_the_same_weights(models: Models) -> None:
     made = choices._compilable(models)
     assert all(module._compiled_call_impl is not None for module in made.values())
@@ -318,6 +379,7 @@ def test_wrong_arguments_are_told(arguments: list[str], said: str, tmp_path: Pat
 
 
 @pytest.mark.gpu
+@pytest.mark.timeout(540)
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_every_part_runs_on_a_gpu(tmp_path: Path) -> None:
     output = tmp_path / "gpu.json"

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from helios_runtime.bench_gpu.clock import make_clock
+from helios_runtime.bench_gpu.clock import make_arrival, make_clock
 from helios_runtime.bench_gpu.models import Models, build
 from helios_runtime.bench_gpu.sizes import Size
 from helios_world.compute import Compute
@@ -67,6 +67,7 @@ class Bench:
         self.growth = growth or size.growth
         self.compile_seconds = compile_seconds
         self.clock_name, self.clock = make_clock(compute.device, compute.threads)
+        self.arrival = make_arrival(compute.device, self.clock)
         self._make = make
         self._models: Models | None = None
 
