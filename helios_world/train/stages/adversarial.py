@@ -57,5 +57,8 @@ def critic_loss(made: Tensor, data: Tensor) -> Tensor:
 
 
 def approximate_r1(data: Tensor, disturbed: Tensor) -> Tensor:
-    """The mean squared change of the logits of data under noise."""
+    """The mean squared change of the logits of data under noise on what the heads see: on data that is noised already.
+
+    Not divided by the noise's size, as published.
+    """
     return (data - disturbed).square().mean()

@@ -72,6 +72,11 @@ class Dice:
         """A whole number from 0 to count - 1, the same in all processes."""
         return int(torch.randint(count, (), generator=self._shared))
 
+    def several(self, count: int, of: int) -> list[int]:
+        """`count` different whole numbers from 0 to of - 1, the same in all processes."""
+        found: list[int] = torch.randperm(of, generator=self._shared)[:count].tolist()
+        return found
+
     def together_uniform(self) -> float:
         """A number in [0, 1), the same in all processes."""
         return float(torch.rand((), generator=self._shared))
@@ -79,6 +84,6 @@ class Dice:
 
 def place(tensor: Tensor, device: torch.device) -> Tensor:
     """`tensor` on `device`, without waiting for what a GPU is still computing."""
-    if device.type != "cuda":
+    if device.type != "cuda" or tensor.is_cuda:  # only memory of the host can be pinned
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)

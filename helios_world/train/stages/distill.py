@@ -8,6 +8,7 @@ adapter, teacher and generator have "mid" as well. First `train_trajectory`, the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -32,7 +33,7 @@ from helios_world.train.stages.recipe import DistillRecipe
 from helios_world.train.stages.rollout import Shape, roll_out
 from helios_world.train.stages.run import Run
 from helios_world.train.stages.trajectory import Leg, Network, teacher_way, trajectory_loss
-from helios_world.train.stages.windows import Told, count_sections, cut_windows, told
+from helios_world.train.stages.windows import Told, Window, count_sections, cut_windows, told
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,21 @@ class Distillation:
         return SamplingPlan(scheduler, part.steps, Guidance(1.0, False), part.amplify_first, "current")
 
     def generate(self, given: Told, dice: Dice, part: MatchingPart, shape: Shape, first: bool) -> Tensor:
-        """A chunk of the generator, with gradients where they are enabled."""
-        plan, patch = self.plan(part), self.run.model.config.patch_size
-        tables = schedules(plan, shape, patch, first)
-        exits = [dice.together(len(table.timesteps)) for table in tables]
-        network = self.network(self.roles.generator, given)
-        return roll_out(plan, network, drawing(dice), shape, patch, first, exits)
+        """A chunk of the generator, each stage left at a random step, with gradients where they are enabled."""
+        tables = schedules(self.plan(part), shape, self.run.model.config.patch_size, first)
+        return self._roll(given, dice, part, shape, first, [dice.together(len(t.timesteps)) for t in tables])
+
+    @torch.no_grad()
+    def sampled(self, given: Told, dice: Dice, part: MatchingPart, shape: Shape, first: bool) -> Tensor:
+        """A chunk with all of its steps, as a session has it."""
+        tables = schedules(self.plan(part), shape, self.run.model.config.patch_size, first)
+        return self._roll(given, dice, part, shape, first, [len(t.timesteps) - 1 for t in tables])
+
+    def _roll(
+        self, given: Told, dice: Dice, part: MatchingPart, shape: Shape, first: bool, exits: Sequence[int]
+    ) -> Tensor:
+        network, patch = self.network(self.roles.generator, given), self.run.model.config.patch_size
+        return roll_out(self.plan(part), network, drawing(dice), shape, patch, first, exits)
 
     def clean(self, role: tuple[str, ...], given: Told, noisy: Tensor, sigma: Tensor) -> Tensor:
         """What a role takes the clean latents to be."""
@@ -107,6 +117,11 @@ def tapped(recipe: DistillRecipe, count: int) -> tuple[int, ...]:
     return () if part is None else tuple(sorted({*part.blocks, count - 1}))
 
 
+def begins(recipe: DistillRecipe) -> int:
+    """The step of a run with which distribution matching begins."""
+    return recipe.trajectory.steps if recipe.trajectory else 0
+
+
 def drawing(dice: Dice) -> Draw:
     """The noise of a rollout."""
     return lambda number, shape: dice.normal(*shape[1:])
@@ -119,8 +134,7 @@ def train_trajectory(run: Run, recipe: DistillRecipe, part: TrajectoryPart) -> N
     for dice in run.steps(part.steps):
         ways, given = teacher_rollout(work, part, run.source.next(dice.rows), dice)
         loss = torch.zeros((), device=run.device)
-        for _ in range(part.trained):
-            section = dice.together(part.sections)
+        for section in dice.several(part.trained, part.sections):
             chosen = [dice.together(len(leg.samples)) for leg in ways[section]]
             network = work.network(work.roles.generator, given[section])
             loss = loss + trajectory_loss(network, ways[section], chosen, part.weight) / part.trained
@@ -150,8 +164,11 @@ def teacher_rollout(
 
 def train_matching(run: Run, recipe: DistillRecipe, part: MatchingPart, heads: Discriminator | None) -> None:
     """The loop of distribution matching: the critic learns in every step, the generator in every few."""
-    work = Distillation(run, recipe, heads)
-    run.learners["generator"].settle(part.generator)
+    work, first = Distillation(run, recipe, heads), begins(recipe)
+    if run.step < first:  # stopped before the end of the trajectories
+        return
+    enter = run.learners["generator"].begin if run.step == first else run.learners["generator"].settle
+    enter(part.generator)
     for dice in run.steps():
         matching_step(work, part, dice)
 
@@ -159,16 +176,16 @@ def train_matching(run: Run, recipe: DistillRecipe, part: MatchingPart, heads: D
 def matching_step(work: Distillation, part: MatchingPart, dice: Dice) -> None:
     """One step of the loop."""
     run, recipe = work.run, work.recipe
-    step = run.step - (recipe.trajectory.steps if recipe.trajectory else 0)
+    step = run.step - begins(recipe)
     clips = run.source.next(dice.rows)
     section = dice.together(count_sections(clips, work.layout))
     if dice.together_uniform() < part.own_history:
         clips = own_clips(work, part, clips, section, dice)
     window = cut_windows(clips, [section] * dice.rows.count, work.layout)
-    given = spoil(recipe, window, run.source.empty_text, work.layout, dice)
+    window, given, first = shown(work, window, dice, first=section == 0)
     shape, turn = cast(Shape, tuple(window.target.shape)), step % part.every == 0
     with torch.set_grad_enabled(turn):
-        sample = work.generate(given, dice, part, shape, section == 0)
+        sample = work.generate(given, dice, part, shape, first)
     if turn:
         loss = generator_loss(work, part, given, sample, dice, step)
         run.learn("generator", loss)
@@ -178,6 +195,19 @@ def matching_step(work: Distillation, part: MatchingPart, dice: Dice) -> None:
     run.report(critic=loss)
 
 
+def shown(work: Distillation, window: Window, dice: Dice, *, first: bool) -> tuple[Window, Told, bool]:
+    """The window with what the roles are told of it, and whether that is what a first chunk is told.
+
+    A first chunk may have more steps, so all rows are without a history or none: in a session nothing but a first chunk
+    has none, and its steps are to be learned there.
+    """
+    dropping = work.recipe.dropping
+    first = dice.together_uniform() < dropping.text or first
+    window = replace(window, present=window.present & (not first))
+    others = work.recipe.model_copy(update={"dropping": dropping.model_copy(update={"text": 0.0})})
+    return window, spoil(others, window, work.run.source.empty_text, work.layout, dice), first
+
+
 @torch.no_grad()
 def own_clips(work: Distillation, part: MatchingPart, clips: Clips, section: int, dice: Dice) -> Clips:
     """The clips with everything before `section` made by the generator itself: the self-rollout."""
@@ -185,7 +215,7 @@ def own_clips(work: Distillation, part: MatchingPart, clips: Clips, section: int
     for earlier in range(section):
         window = cut_windows(replace(clips, latents=made), [earlier] * dice.rows.count, work.layout)
         shape = cast(Shape, tuple(window.target.shape))
-        made[:, :, earlier * chunk : (earlier + 1) * chunk] = work.generate(
+        made[:, :, earlier * chunk : (earlier + 1) * chunk] = work.sampled(
             told(window, work.layout), dice, part, shape, earlier == 0
         )
     return replace(clips, latents=made)
@@ -222,14 +252,13 @@ def critic_loss(
     against = part.adversarial
     if against is None or step < against.begin:
         return loss
-    disturbance = against.penalty_noise * dice.normal(*data.shape[1:])
+    seen = interpolate(data, noise, sigma)
+    disturbed = seen + against.penalty_noise * dice.normal(*data.shape[1:])
     of_made, of_data, of_disturbed = (
-        work.logits(given, interpolate(latents, noise, sigma), sigma) for latents in (sample, data, data + disturbance)
+        work.logits(given, latents, sigma) for latents in (interpolate(sample, noise, sigma), seen, disturbed)
     )
-    told_apart = adversarial.critic_loss(of_made, of_data)
-    return loss + against.critic_weight * (
-        told_apart + against.penalty * adversarial.approximate_r1(of_data, of_disturbed)
-    )
+    told_apart = against.critic_weight * adversarial.critic_loss(of_made, of_data)
+    return loss + told_apart + against.penalty * adversarial.approximate_r1(of_data, of_disturbed)
 
 
 def _levels(work: Distillation, part: MatchingPart, drawn: Tensor, sample: Tensor, dice: Dice) -> Tensor:

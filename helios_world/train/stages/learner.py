@@ -37,8 +37,16 @@ class Learner:
         rise = min(1.0, (self.updates + 1) / self.part.warmup) if self.part.warmup else 1.0
         return self.part.learning_rate * rise
 
+    def begin(self, part: OptimizerPart) -> None:
+        """Begin another part of a stage: weights and moments stay, updates count from 0, the average is a new one.
+
+        An average of the part before would otherwise stand for this one until its own begins.
+        """
+        self.settle(part)
+        self.updates, self.average = 0, {}
+
     def settle(self, part: OptimizerPart) -> None:
-        """Go on with other settings; weights, moments and the average stay."""
+        """Go on with other settings; everything else stays."""
         self.part = part
         for group in self._optimizer.param_groups:
             group["betas"], group["weight_decay"] = part.betas, part.weight_decay
@@ -80,7 +88,7 @@ class Learner:
                 moments = {moment: torch.zeros_like(weight) for moment in _MOMENTS}
                 for moment, value in moments.items():
                     copy_into(value, tensors[f"{moment}/{name}"])
-                self._optimizer.state[weight] = {"step": tensors[f"step/{name}"].clone(), **moments}
+                self._optimizer.state[weight] = {"step": tensors[f"step/{name}"].cpu(), **moments}
             if f"average/{name}" in tensors:
                 self.average[name] = weight.detach().clone()
                 copy_into(self.average[name], tensors[f"average/{name}"])

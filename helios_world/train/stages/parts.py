@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from helios_world.memory import HistoryLayout
 from helios_world.sampling.config import SchedulerConfig
@@ -65,7 +65,10 @@ class AdapterPart(Part):
 
 
 class OptimizerPart(Part):
-    """AdamW, a rate that rises over `warmup` steps and stays, and an average of the weights from a step on."""
+    """AdamW, a rate that rises over `warmup` updates and stays, and an average of the weights from an update on.
+
+    Updates are counted from the beginning of the part of a stage that the settings are for.
+    """
 
     learning_rate: Annotated[float, Field(gt=0)]
     betas: Range = (0.9, 0.999)
@@ -163,6 +166,12 @@ class TrajectoryPart(Part):
     trained: Positive = 3
     weight: float = 80.0
 
+    @model_validator(mode="after")
+    def _fits(self) -> TrajectoryPart:
+        if self.trained > self.sections:
+            raise ValueError(f"the rollout has {self.sections} sections; trained is {self.trained}")
+        return self
+
 
 class AdversarialPart(Part):
     """Heads on the fake score's hidden states, from a step on.
@@ -170,7 +179,9 @@ class AdversarialPart(Part):
     Args:
         blocks: whose outputs they read, besides the last one's; counted from 0.
         channels: of a head.
-        penalty, penalty_noise: weight of the approximate R1 and its difference's size.
+        generator_weight, critic_weight: of the softplus losses.
+        penalty, penalty_noise: weight of the approximate R1, whatever `critic_weight` is, and the size of the noise on
+            what the heads see.
     """
 
     begin: Annotated[int, Field(ge=0)] = 1000

@@ -91,7 +91,8 @@ class DistillRecipe(_Stage):
     """Few steps instead of many: `trajectory` first, `matching` for the rest of the `steps`.
 
     Args:
-        start: the frozen base that all roles share, and the real score.
+        start: the frozen base that all roles share. Matching takes it for the real score, which sees full size at all
+            noise levels: a model of the base stage. For `trajectory` alone a mid model does as well.
         adapter: of the generator and of the critic.
         mid: the adapter folder of the mid stage; None where `start` is a mid model itself.
     """
@@ -108,6 +109,13 @@ class DistillRecipe(_Stage):
     def _does_something(self) -> DistillRecipe:
         if self.trajectory is None and self.matching is None:
             raise ValueError("distill needs `trajectory`, `matching` or both")
+        if self.matching is not None and self.start is not None and self.mid is None and self.schedule.stages > 1:
+            raise ValueError(
+                "matching needs a model of the base stage as `start` and the mid stage as an adapter in `mid`: a model"
+                " that knows the pyramid's full size at the lowest noise levels only is no real score"
+            )
+        if self.adapter.full:
+            raise ValueError(f"adapter.full is {self.adapter.full}; the roles of distill differ by adapters only")
         return self
 
     def optimizers(self) -> dict[str, OptimizerPart]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import save as to_safetensors
@@ -20,7 +21,7 @@ from helios_world.official.layout import INDEX, OfficialFolder
 from helios_world.official.load import LoraChoice, load_transformer
 from helios_world.official.save import save_official
 from helios_world.snapshot import write_atomically
-from helios_world.train.stages.adapters import Adapters, save_adapter
+from helios_world.train.stages.adapters import Adapters, Pair, save_adapter
 from helios_world.train.stages.recipe import DistillRecipe
 from helios_world.train.stages.run import Run
 from helios_world.train.stages.sharding import gathered
@@ -36,13 +37,32 @@ def write_results(run: Run) -> list[Path]:
     if part is not None:
         made.append(run.out / "adapter")
         pairs = {key: tensor for key, tensor in best.items() if ".lora_" in key}
+        rank, alpha = part.rank, part.alpha
+        if isinstance(run.recipe, DistillRecipe) and run.recipe.mid is not None:
+            pairs = with_mid(run, pairs, (rank if alpha is None else alpha) / rank)
+            rank, alpha = max(tensor.shape[0] for key, tensor in pairs.items() if ".lora_A." in key), None
         if run.writes:
-            save_adapter(made[-1], pairs, part.rank, part.alpha)
+            save_adapter(made[-1], pairs, rank, alpha)
     if part is None or part.full:
         made.append(run.out / ("world" if _is_world(run.recipe.start) else "transformer"))
         if run.writes:
             _write_whole(made[-1], run, whole)
     return made
+
+
+def with_mid(run: Run, pairs: Mapping[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """The generator's adapter and the mid stage's as one of the factor 1, which adds to `start` what both add."""
+    assert run.adapters is not None
+    total: dict[str, Tensor] = {}
+    for place, layer in run.adapters.layers.items():
+        down_key, up_key = f"{place}.lora_A.weight", f"{place}.lora_B.weight"
+        down, up = pairs[down_key], factor * pairs[up_key]
+        if "mid" in layer.adapters:
+            mid = cast(Pair, layer.adapters["mid"])
+            down = torch.cat((gathered(mid.down.weight.detach()), down))
+            up = torch.cat((mid.factor * gathered(mid.up.weight.detach()), up), dim=1)
+        total |= {down_key: down, up_key: up}
+    return total
 
 
 def merge(start: Path, adapter: Path, out: Path) -> Path:

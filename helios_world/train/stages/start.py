@@ -128,6 +128,8 @@ def adapt(model: HeliosTransformer, recipe: Recipe) -> tuple[Adapters | None, di
     adapters = Adapters(model, patches=recipe.adapter.patches)
     if not isinstance(recipe, DistillRecipe):
         adapters.switch.active = ("model",)
+        for weight in _whole(model, recipe.adapter).values():
+            weight.data = weight.data.float()  # steps of training are lost in the rounding of bfloat16
         return adapters, {"model": _add(adapters, "model", recipe.adapter)}
     if recipe.mid is not None:
         adapters.load("mid", Path(recipe.mid))
@@ -164,8 +166,13 @@ def _learners(
         return {name: Learner(weights[name], part) for name, part in recipe.optimizers().items()}
     if recipe.adapter is None:
         return {"model": Learner(dict(model.named_parameters()), recipe.optimizer)}
-    whole = {n: w for n, w in model.named_parameters() if n.startswith(recipe.adapter.full) and ".adapters." not in n}
-    return {"model": Learner(weights["model"] | whole, recipe.optimizer)}
+    return {"model": Learner(weights["model"] | _whole(model, recipe.adapter), recipe.optimizer)}
+
+
+def _whole(model: HeliosTransformer, part: AdapterPart) -> dict[str, nn.Parameter]:
+    """The weights that are trained whole beside adapters."""
+    named = model.named_parameters()
+    return {name: weight for name, weight in named if name.startswith(part.full) and ".adapters." not in name}
 
 
 def _train(run: Run, recipe: Recipe, heads: Discriminator | None) -> None:

@@ -77,7 +77,7 @@ def together(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 def test_two_processes_are_one(
     together: Callable[..., dict[str, Any]], recipe: Callable[..., Any], source: Callable[..., Any], tmp_path: Path
 ) -> None:
-    recipes = {"mid": recipe("mid", batch=8, steps=4), "distill": recipe("distill", steps=3, **DISTILL)}
+    recipes = {"mid": recipe("mid", batch=8, steps=2), "distill": recipe("distill", steps=3, **DISTILL)}
     clips = [(clip.latents, clip.text, clip.actions) for clip in source().clips]
     torch.save(clips, tmp_path / "clips.pt")
     for stage, tiny in recipes.items():

@@ -48,7 +48,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "adapter": {"rank": 256},
         "matching": {"every": 5, "real_guidance": 3.0, "own_history": 0.0},
     },
-    "stage_3_post_gan_version": {"stage": "distill", "start": "base", "matching": {"adversarial": GAN}},
+    "stage_3_post_gan_version": {"stage": "distill", "start": "base", "mid": "ode", "matching": {"adversarial": GAN}},
     "correct": {
         "stage": "base",
         "start": "wan",
@@ -67,7 +67,7 @@ def test_published_configurations(name: str, tmp_path: Path) -> None:
 
 def test_the_defaults_are_the_published_values() -> None:
     recipe = DistillRecipe.model_validate(
-        {"name": "x", "source": SOURCE, "batch": 1, "steps": 1, **PUBLISHED["stage_3_ode"], "matching": {}}
+        {"name": "x", "source": SOURCE, "batch": 1, "steps": 1, **PUBLISHED["stage_3_post"], "trajectory": TRAJECTORY}
     )
     assert recipe.trajectory is not None
     assert recipe.matching is not None
