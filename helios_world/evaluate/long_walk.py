@@ -101,12 +101,17 @@ class LongWalkReport:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """For the plots, per chunk: of each measure dream, truth and the truth's range (low, high); SHOWN frames."""
+    """For the plots, per chunk: of each measure dream, truth and the truth's range (low, high); SHOWN frames.
+
+    `extremes`: the lowest and highest of the dream's single frames, as `bounds` are of true frames. Means over a chunk
+    would hide what flickers within it.
+    """
 
     scene: Scene
     dream: dict[str, F64]
     truth: dict[str, F64]
     bounds: dict[str, tuple[float, float]]
+    extremes: dict[str, tuple[float, float]]
     shown: Frames
 
 
@@ -143,8 +148,11 @@ def _curves(truth: Truth, walk: Walk, frames: Frames) -> Curves:
     views = truth.render(physics.random_poses(rng, np.full(VIEWS, walk.scene.land)), walk.scene)
     known = np.concatenate([views, walk.frames])
     bounds = {name: (float(f(known).min()), float(f(known).max())) for name, f in SERIES.items()}
+    seen = {name: (float(f(frames).min()), float(f(frames).max())) for name, f in SERIES.items()}
     shown = frames[np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)]
-    return Curves(walk.scene, _per_chunk(frames, truth.chunk), _per_chunk(walk.frames, truth.chunk), bounds, shown)
+    return Curves(
+        walk.scene, _per_chunk(frames, truth.chunk), _per_chunk(walk.frames, truth.chunk), bounds, seen, shown
+    )
 
 
 def _per_chunk(frames: Frames, chunk: int) -> dict[str, F64]:
@@ -174,13 +182,14 @@ def _report(truth: Truth, classifier: SceneClassifier, walk: Walk, frames: Frame
 
 def _drift(curves: Curves, name: str, chunk: int) -> Drift:
     dream, truth, bounds, per_100 = curves.dream[name], curves.truth[name], curves.bounds[name], 100 / chunk
+    extremes = np.array(curves.extremes[name])
     return Drift(
         slope=drift.theil_sen(dream) * per_100,
         truth_slope=drift.theil_sen(truth) * per_100,
         ends=drift.ends(dream),
         truth_ends=drift.ends(truth),
-        excursion=drift.excursion(dream, *bounds),
-        reach=drift.reach(dream, *bounds),
+        excursion=drift.excursion(extremes, *bounds),
+        reach=drift.reach(extremes, *bounds),
     )
 
 

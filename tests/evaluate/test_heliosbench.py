@@ -103,6 +103,12 @@ def test_scores(metric, value, wanted):
     assert scores.score(metric, value) == wanted
 
 
+@pytest.mark.parametrize("metric", ["semantic", "semantic_drift"])
+def test_what_is_no_number_has_no_score(metric):
+    with pytest.raises(OptionError, match="finite"):
+        scores.score(metric, float("nan"))
+
+
 def test_every_metric_and_drift_has_nine_thresholds_in_order():
     tables = {**scores.HIGH_IS_GOOD, **scores.LOW_IS_GOOD}
     assert tables.keys() == scores.LONG_WEIGHTS.keys()

@@ -60,6 +60,17 @@ def test_a_walk_that_darkens_drifts(truth, classifier, walks, darkening):
     assert max(walk.drift["brightness"].excursion for walk in report.walks) > 0.1
 
 
+def test_a_flash_within_a_chunk_is_an_excursion(truth, classifier, walks, perfect):
+    def flash(frames, first, index):
+        bright = frames.copy()
+        bright[1] = 255
+        return bright
+
+    report, _ = long_walk.measure(perfect((), change=flash), truth, classifier, walks[:1])
+    low, high = long_walk.measure(perfect(), truth, classifier, walks[:1])[1][0].bounds["brightness"]
+    assert report.walks[0].drift["brightness"].excursion == pytest.approx((255 - high) / (high - low), rel=1e-3)
+
+
 def test_seams_are_found():
     steps = np.array([0, 1, 2, 3, 13, 14, 15, 16, 26, 27, 28, 29])
     frames = np.broadcast_to(steps[:, None, None, None], (12, 4, 4, 3)).astype(np.uint8)

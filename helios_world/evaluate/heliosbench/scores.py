@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from helios_world.errors import OptionError
+
 AESTHETIC, AMPLITUDE, SMOOTHNESS = "aesthetic", "motion_amplitude", "motion_smoothness"
 SEMANTIC, NATURALNESS = "semantic", "naturalness"
 METRICS = (AESTHETIC, AMPLITUDE, SMOOTHNESS, SEMANTIC, NATURALNESS)
@@ -50,7 +52,10 @@ def score(metric: str, value: float) -> int:
 
     Raises:
         KeyError: no such metric.
+        OptionError: the value is no number: no comparison with a threshold fails for it, and it would score 10.
     """
+    if not math.isfinite(value):
+        raise OptionError(f"{metric} is {value}, which cannot be scored; its function has to return a finite number")
     if metric in HIGH_IS_GOOD:
         return 10 - sum(value < threshold for threshold in HIGH_IS_GOOD[metric])
     return 10 - sum(value > threshold for threshold in LOW_IS_GOOD[metric])
