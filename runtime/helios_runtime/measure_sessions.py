@@ -15,7 +15,7 @@ from helios_world.batch import step_together
 from helios_world.spec import Action, Chunk, World
 
 COUNTS = (1, 2, 4, 8, 16)
-WARM_UP = 2
+WARM_UP = 3
 
 
 @dataclass(frozen=True)
