@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from helios_world.train.run import train
-from helios_world.train.stages.recipe import changed, read_recipe
+import torch
+
+from helios_world.lands.painters import compiled_painter_for, painter_for
+from helios_world.train.estimate import estimate
+from helios_world.train.run import device_named, prepare, read_recipe, train
+from helios_world.train.stages.recipe import changed
+from helios_world.train.stages.recipe import read_recipe as read_stage_recipe
 from helios_world.train.stages.start import train_stage
 
 
@@ -18,7 +23,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="compute threads of each process on a CPU")
     parser.add_argument("--start", type=Path, help="a world folder whose weights a new run begins with")
+    parser.add_argument("--hours", type=float, help="stop after so many hours; the same command goes on")
+    parser.add_argument("--steps", type=int, help="the recipe's plan in so many steps; give it again to go on")
+    parser.add_argument("--compile", action="store_true", help="let torch compile the renderer of the device")
     parser.add_argument("--stage", choices=("base", "mid", "distill"), help="the recipe is one of a stage of Helios")
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument("--prepare", action="store_true", help="only codec and words, as OUT/world for --start")
+    task.add_argument("--estimate", action="store_true", help="only measure a few steps; nothing is written")
     return parser
 
 
@@ -26,10 +37,36 @@ def main() -> None:
     """Parse the command line and train."""
     options = build_parser().parse_args()
     if options.stage:
-        recipe = changed(read_recipe(options.recipe, options.stage), None, options.start)
-        train_stage(recipe, options.out, device=options.device, threads=options.threads)
-        return
-    train(options.recipe, options.out, device=options.device, threads=options.threads, start=options.start)
+        _train_stage(options)
+    else:
+        _train_embedded(options)
+
+
+def _train_stage(options: argparse.Namespace) -> None:
+    recipe = changed(read_stage_recipe(options.recipe, options.stage), None, options.start)
+    train_stage(recipe, options.out, device=options.device, hours=options.hours, threads=options.threads)
+
+
+def _train_embedded(options: argparse.Namespace) -> None:
+    painting = compiled_painter_for if options.compile else painter_for
+    if options.estimate:
+        torch.set_num_threads(options.threads)
+        recipe, device = read_recipe(options.recipe, options.steps), device_named(options.device)
+        measured = estimate(recipe, device, painting=painting)
+        print("\n".join(measured.lines(options.hours)))
+    elif options.prepare:
+        prepare(options.recipe, options.out, device=options.device, threads=options.threads)
+    else:
+        train(
+            options.recipe,
+            options.out,
+            device=options.device,
+            hours=options.hours,
+            threads=options.threads,
+            start=options.start,
+            steps=options.steps,
+            painting=painting,
+        )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from helios_world.codec import CodecConfig, LatentCodec
 from helios_world.lands import physics
-from helios_world.lands.engine import render
 from helios_world.lands.explorer import Explorer
+from helios_world.lands.painters import HostPainter, Painter
 from helios_world.lands.tables import Look
 from helios_world.train.recipe import Recipe
 
@@ -21,6 +21,12 @@ Report = Callable[[int, int, dict[str, float]], None]
 
 def random_clips(look: Look, count: int, frames: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Walks in random lands, moments and places: uint8 [count, frames, H, W, 3]."""
+    clips: npt.NDArray[np.uint8] = painted_clips(HostPainter(look), count, frames, rng).numpy()
+    return clips
+
+
+def painted_clips(paint: Painter, count: int, frames: int, rng: np.random.Generator) -> Tensor:
+    """As `random_clips`, on the painter's device."""
     scenes = rng.integers(0, 4, (count, 2))
     states = physics.at_rest(physics.random_poses(rng, scenes[:, 0]))
     explorer = Explorer(count, rng)
@@ -30,8 +36,8 @@ def random_clips(look: Look, count: int, frames: int, rng: np.random.Generator) 
         states, now = physics.walk(states, explorer.sample(states), scenes[:, 0], 4)
         poses.append(now)
     every = np.concatenate(poses, axis=1)
-    pictures = render(look, every.reshape(-1, 3), np.repeat(scenes, frames, axis=0))
-    return pictures.reshape(count, frames, *pictures.shape[1:])
+    painted = paint(every.reshape(-1, 3), np.repeat(scenes, frames, axis=0))
+    return painted.view(count, frames, *painted.shape[1:])
 
 
 def fit_linear(codec: LatentCodec, clips: npt.NDArray[np.uint8]) -> None:
@@ -56,18 +62,17 @@ def psnr(frames: Tensor, truth: Tensor) -> float:
     return float((-10 * torch.log10(error.clamp_min(1e-10))).mean())
 
 
-def fit_residual(codec: LatentCodec, recipe: Recipe, seed: int, report: Report) -> None:
+def fit_residual(codec: LatentCodec, recipe: Recipe, paint: Painter, seed: int, report: Report) -> None:
     """Train the decoder's residual on walks of two latents, a little noise on the latents."""
     assert codec.residual is not None
     part, rng = recipe.codec, np.random.default_rng(seed)
-    look = Look(recipe.world.height, recipe.world.width, recipe.world.detail)
     device = codec.mean.device
     optimizer = torch.optim.AdamW(codec.residual.parameters(), lr=part.learning_rate, weight_decay=0.01)
     for step in range(part.steps):
         share = min(1.0, (step + 1) / 50) * min(1.0, 2 * (part.steps - step) / part.steps)
         for group in optimizer.param_groups:
             group["lr"] = part.learning_rate * share
-        clips = torch.from_numpy(random_clips(look, part.batch, 2 * codec.config.temporal, rng)).to(device)
+        clips = painted_clips(paint, part.batch, 2 * codec.config.temporal, rng).to(device)
         latents = codec.encode(clips)
         latents = latents + 0.1 * torch.rand(len(latents), 1, 1, 1, 1, device=device) * torch.randn_like(latents)
         truth = clips[:, codec.config.temporal :].float() / 127.5 - 1
@@ -92,13 +97,12 @@ def empty_codec(recipe: Recipe, device: torch.device) -> LatentCodec:
     return LatentCodec(CodecConfig(part.latent_channels, 8, 4, part.hidden, part.blocks)).to(device)
 
 
-def build_codec(recipe: Recipe, device: torch.device, report: Report) -> LatentCodec:
+def build_codec(recipe: Recipe, device: torch.device, paint: Painter, report: Report) -> LatentCodec:
     """A codec with its linear part fitted; its residual still adds nothing."""
     part = recipe.codec
     codec = empty_codec(recipe, torch.device("cpu"))
-    look = Look(recipe.world.height, recipe.world.width, recipe.world.detail)
-    fit_linear(codec, random_clips(look, part.clips, 4, np.random.default_rng(recipe.seed)))
+    fit_linear(codec, painted_clips(paint, part.clips, 4, np.random.default_rng(recipe.seed)).cpu().numpy())
     codec = codec.to(device)
-    clips = torch.from_numpy(random_clips(look, 64, 4, np.random.default_rng(recipe.seed + 1))).to(device)
+    clips = painted_clips(paint, 64, 4, np.random.default_rng(recipe.seed + 1)).to(device)
     report(0, part.steps, {"psnr": psnr(codec.decode_float(codec.encode(clips)), clips.float() / 127.5 - 1)})
     return codec

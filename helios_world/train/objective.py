@@ -18,6 +18,7 @@ from helios_world.memory import HistoryLayout
 from helios_world.model import HeliosTransformer, HistoryCache, TextCache
 from helios_world.text import TextEncoder
 from helios_world.train.streams import Batch
+from helios_world.train.words import embed
 
 C = TypeVar("C", TextCache, HistoryCache)
 
@@ -59,14 +60,31 @@ class Result:
     history: HistoryCache
 
 
+@dataclass(frozen=True)
+class Weights:
+    """How the parts of the loss count.
+
+    Args:
+        channel: [C], of the errors of the latent channels (mean 1); pose, scene: of the hints.
+        second: share of the batch that is denoised a second time, from a level between `lowest` and 1.
+    """
+
+    channel: Tensor
+    pose: float
+    scene: float
+    second: float
+    lowest: float
+
+
 def embed_prompts(encoder: TextEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
     """(mixture of both prompts, present prompt): [K, L, text_dim] each."""
     with torch.autocast(batch.target.device.type, enabled=False):
-        now = encoder(batch.prompts)
-        if not bool((batch.share < 1).any()):
+        now = embed(encoder, batch.words)
+        if batch.before is None:
             return now, now
         share = batch.share[:, None, None]
-        return share * now + (1 - share) * encoder(batch.before), now
+        mixed = share * now[batch.fading] + (1 - share) * embed(encoder, batch.before)
+        return now.index_copy(0, batch.fading, mixed), now
 
 
 def batch_loss(
@@ -75,20 +93,15 @@ def batch_loss(
     hints: Hints,
     batch: Batch,
     layout: HistoryLayout,
-    weights: dict[str, Tensor],
+    weights: Weights,
     generator: torch.Generator,
 ) -> Result:
-    """The loss of one batch.
-
-    Args:
-        weights: "channel" [C] of the errors (mean 1); "pose" and "scene" of the hints; "second", the share of the
-            batch that is denoised a second time, from a level between "lowest" and 1.
-    """
+    """The loss of one batch; `generator` belongs to the batch's device. A part that no sequence has is not a number."""
     mixture, now = embed_prompts(encoder, batch)
     text = model.embed_text(mixture)
     history = model.encode_history(batch.history, layout)
     target, count = batch.target, len(batch.target)
-    noise = torch.randn(target.shape, generator=generator).to(target)
+    noise = _normal(target, generator)
     velocity, hidden = model.denoise(
         noise,
         torch.full((count,), 1000.0, device=target.device),
@@ -98,37 +111,49 @@ def batch_loss(
         batch.actions,
         return_hidden=True,
     )
-    first = _errors(velocity, noise - target, weights["channel"])
-    some = max(1, round(count * float(weights["second"])))
+    first = _errors(velocity, noise - target, weights.channel)
+    some = slice(0, max(1, round(count * weights.second)))
     second = _second_errors(model, batch, layout, (_part(text, some), _part(history, some)), weights, generator)
     pose = hints.pose_loss(hidden, batch.poses)
-    used = torch.tensor([float(bool(p)) for p in batch.prompts], device=target.device)
-    scene = hints.scene_loss(now, batch.scenes, used)
-    loss = first.mean() + second.mean() + weights["pose"] * pose + weights["scene"] * scene
-    own = torch.from_numpy(batch.own).to(target.device)
+    scene = hints.scene_loss(now, batch.scenes, batch.words.spoken)
+    loss = first.mean() + second.mean() + weights.pose * pose + weights.scene * scene
     parts = {
-        "first": first[~own].mean() if bool((~own).any()) else first.mean(),
-        "own": first[own].mean() if bool(own.any()) else first.mean() * float("nan"),
+        "first": _mean_where(first, ~batch.own),
+        "own": _mean_where(first, batch.own),
         "second": second.mean(),
         "pose": pose,
         "scene": scene,
     }
-    return Result(loss, parts, noise, noise - velocity.detach().float(), text, history)
+    detached = {name: value.detach() for name, value in parts.items()}
+    return Result(loss, detached, noise, noise - velocity.detach().float(), text, history)
 
 
 @torch.no_grad()
-def refine(
-    model: HeliosTransformer, result: Result, batch: Batch, layout: HistoryLayout, sigmas: tuple[float, ...]
+def remembered(
+    model: HeliosTransformer,
+    result: Result,
+    batch: Batch,
+    layout: HistoryLayout,
+    sigmas: tuple[float, ...],
+    share: float,
 ) -> Tensor:
-    """What the sampler makes of the batch in all its steps, the first one taken from `result`: [K, C, 1, h, w]."""
-    clean = result.clean
-    noise = result.noise
+    """What the model remembers of the batch as its own: [K, C, 1, h, w].
+
+    One step of the sampler for most, all steps of `sigmas` for the last `share` of the sequences; those of a batch
+    come in random order. The first step is taken from `result`.
+    """
+    count = round(len(result.clean) * share)
+    if count == 0:
+        return result.clean
+    some = slice(len(result.clean) - count, None)
+    clean, noise, actions = result.clean[some], result.noise[some], batch.actions[some]
+    text, history = _part(result.text, some), _part(result.history, some)
     for sigma in sigmas[1:-1]:
         noisy = (1 - sigma) * clean + sigma * noise
-        timestep = torch.full((len(noisy),), 1000 * sigma, device=noisy.device)
-        velocity = model.denoise(noisy, timestep, result.text, result.history, layout, batch.actions).float()
+        timestep = torch.full((count,), 1000 * sigma, device=noisy.device)
+        velocity = model.denoise(noisy, timestep, text, history, layout, actions).float()
         clean, noise = noisy - sigma * velocity, noisy + (1 - sigma) * velocity
-    return clean
+    return torch.cat([result.clean[: -count or None], clean])
 
 
 def _second_errors(
@@ -136,19 +161,22 @@ def _second_errors(
     batch: Batch,
     layout: HistoryLayout,
     caches: tuple[TextCache, HistoryCache],
-    weights: dict[str, Tensor],
+    weights: Weights,
     generator: torch.Generator,
 ) -> Tensor:
     """Errors of the clean latents at random noise levels, for as many sequences as the caches hold."""
     text, history = caches
     target = batch.target[: len(text.keys[0])]
-    noise = torch.randn(target.shape, generator=generator).to(target)
-    lowest = float(weights["lowest"])
-    sigma = torch.rand(len(target), generator=generator).to(target) * (1 - lowest) + lowest
+    noise = _normal(target, generator)
+    sigma = torch.rand(len(target), generator=generator, device=target.device) * (1 - weights.lowest) + weights.lowest
     level = sigma[:, None, None, None, None]
     noisy = (1 - level) * target + level * noise
     velocity = model.denoise(noisy, 1000 * sigma, text, history, layout, batch.actions[: len(target)])
-    return _errors(velocity, noise - target, weights["channel"]) * sigma.square()
+    return _errors(velocity, noise - target, weights.channel) * sigma.square()
+
+
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=like.device)
 
 
 def _errors(velocity: Tensor, wanted: Tensor, channel: Tensor) -> Tensor:
@@ -156,6 +184,11 @@ def _errors(velocity: Tensor, wanted: Tensor, channel: Tensor) -> Tensor:
     return ((velocity.float() - wanted).square().mean((2, 3, 4)) * channel).mean(1)
 
 
-def _part(cache: C, count: int) -> C:
-    """The first `count` sequences of a cache."""
-    return type(cache)(keys=tuple(k[:count] for k in cache.keys), values=tuple(v[:count] for v in cache.values))
+def _mean_where(values: Tensor, used: Tensor) -> Tensor:
+    """The mean of those values [K] that are used; not a number if none is."""
+    return torch.where(used, values, 0.0).sum() / used.sum()
+
+
+def _part(cache: C, rows: slice) -> C:
+    """Some sequences of a cache."""
+    return type(cache)(keys=tuple(k[rows] for k in cache.keys), values=tuple(v[rows] for v in cache.values))

@@ -41,6 +41,34 @@ def set_learning_rate(optimizers: list[torch.optim.Optimizer], share: float) -> 
             group["lr"] = group["initial_lr"] * share
 
 
+class Gradients:
+    """The gradients of some modules in one piece of memory, `flat`, so that they are summed, clipped and sent at once.
+
+    The modules' parameters keep views of it as their gradients; nobody may set those to None.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+        first = parameters[0]
+        self.flat = torch.zeros(sum(p.numel() for p in parameters), dtype=first.dtype, device=first.device)
+        for p, part in zip(parameters, torch.split(self.flat, [p.numel() for p in parameters]), strict=True):
+            p.grad = part.view_as(p)
+
+    @torch.no_grad()
+    def clip(self, limit: float) -> Tensor:
+        """Scale them down to a norm of at most `limit`; returns the norm before.
+
+        A norm that is not finite makes all of them 0. The device is not waited for.
+        """
+        norm: Tensor = torch.linalg.vector_norm(self.flat)
+        self.flat.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+        self.flat.nan_to_num_(0.0, 0.0, 0.0).mul_(torch.isfinite(norm))
+        return norm
+
+    def zero(self) -> None:
+        self.flat.zero_()
+
+
 class Average:
     """An exponential moving average of a module's parameters, started late enough to forget the beginning."""
 
@@ -59,11 +87,14 @@ class Average:
     def state_dict(self) -> dict[str, object]:
         return {"values": self.values, "count": self.count}
 
+    @torch.no_grad()
     def load_state_dict(self, state: dict[str, object]) -> None:
         values, count = state["values"], state["count"]
         assert isinstance(values, dict)
         assert isinstance(count, int)
-        self.values, self.count = values, count
+        self.count = count
+        for name, value in self.values.items():
+            value.copy_(values[name])
 
     @torch.no_grad()
     def copy_to(self, module: nn.Module) -> None:

@@ -92,6 +92,7 @@ class Recipe(_Part):
         batch: sequences per step and process.
         second: share of them that is denoised from a second noise level, between `lowest_sigma` and 1, as well.
         refined: share of what the model remembers of its own that went through all of `refined_sigmas`, not one step.
+            It is the last part of a batch, and `second` the first part.
         pose: weight of the hint that predicts the pose.
         transformer: the keys of TransformerConfig.
         sigmas, first_sigmas: noise levels of the sampler, of any chunk and of a first one made from words.
@@ -116,6 +117,20 @@ class Recipe(_Part):
     first_sigmas: tuple[float, ...]
     save_every: int
     sheet_every: int
+
+    def scaled(self, steps: int) -> Recipe:
+        """The same plan in another number of steps: what is told in steps grows or shrinks with them."""
+        share = steps / self.steps
+        streams = {name: round(share * getattr(self.streams, name)) for name in ("own_from", "own_to")}
+        streams["own_to"] = max(streams["own_to"], streams["own_from"] + 1)
+        decay = max(1, round(share * self.optimizer.decay))
+        return self.model_copy(
+            update={
+                "steps": steps,
+                "streams": self.streams.model_copy(update=streams),
+                "optimizer": self.optimizer.model_copy(update={"decay": decay}),
+            }
+        )
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,19 @@ from safetensors.torch import load_file
 
 import helios_world
 from helios_world.errors import CheckpointError
+from helios_world.lands.painters import HostPainter, painter_for
+from helios_world.lands.tables import Look
 from helios_world.memory import HistoryLayout
+from helios_world.model import HeliosTransformer, TransformerConfig
 from helios_world.spec import Action, World
+from helios_world.text import TextConfig, TextEncoder
 from helios_world.train import preview
-from helios_world.train.codec import build_codec
+from helios_world.train.codec import build_codec, empty_codec
+from helios_world.train.estimate import PARTS, _Bench, _Watch, estimate
+from helios_world.train.objective import Weights
 from helios_world.train.optim import learning_rate_share
 from helios_world.train.recipe import Recipe
-from helios_world.train.run import train
+from helios_world.train.run import Run, prepare, train
 from helios_world.train.streams import Streams
 
 NANO = Path(preview.__file__).parent / "recipes" / "nano.json"
@@ -64,6 +71,86 @@ def test_a_run_stops_goes_on_and_becomes_a_world(tiny: Path, tmp_path: Path) -> 
     assert (out / "world" / "training" / "curves.png").stat().st_size > 5000
 
 
+class Stopped(Run):
+    """A run that breaks off in its third step."""
+
+    def _step(self, weights: Weights) -> None:
+        if self.step == 3:
+            raise KeyboardInterrupt
+        super()._step(weights)
+
+
+def test_a_run_that_broke_off_goes_on_exactly(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(_tiny(steps=6, refined=0.5))
+    whole, broken = (Run(recipe, tmp_path / name, torch.device("cpu")) for name in ("whole", "broken"))
+    whole.load()
+    whole.train(math.inf)
+    stopped = Stopped(recipe, broken.out, torch.device("cpu"))
+    stopped.load()
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train(math.inf)
+    broken.load()
+    assert broken.step == 2
+    broken.train(math.inf)
+    log = (whole.out / "log.csv").read_text().splitlines()[-1].split(",")
+    again = (broken.out / "log.csv").read_text().splitlines()[-1].split(",")
+    assert log[:3] == again[:3]
+    for mine, theirs in zip(whole.learner.modules, broken.learner.modules, strict=True):
+        assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in mine.state_dict().items())
+    assert torch.equal(whole.streams.made, broken.streams.made)
+
+
+def test_a_state_without_its_walkers_goes_on_with_new_ones(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(tiny, out, device="cpu", hours=0.0)
+    (out / "walkers-0.pt").unlink()
+    train(tiny, out, device="cpu", hours=0.0)
+    assert torch.load(out / "state.pt", weights_only=True)["step"] == 0
+
+
+def test_what_is_prepared_on_one_machine_begins_a_run_on_another(tiny: Path, tmp_path: Path) -> None:
+    folder = prepare(tiny, tmp_path / "prepared", device="cpu")
+    assert (tmp_path / "prepared" / "codec_done").exists()
+    train(tiny, tmp_path / "run", device="cpu", hours=0.0, start=folder)
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    written = load_file(folder / "codec" / "model.safetensors")
+    assert all(torch.equal(state["codec"][name], values.float()) for name, values in written.items())
+    assert written["residual.leave.weight"].any()
+
+
+def test_a_recipe_is_measured_before_it_runs() -> None:
+    measured = estimate(Recipe.model_validate(_tiny()), torch.device("cpu"), steps=2)
+    assert set(measured.parts) == set(PARTS)
+    assert all(seconds > 0 for seconds in measured.parts.values())
+    assert measured.steps_in(1.0) == int(3600 / measured.step)
+    assert measured.lines(0.5)[-1].endswith(f"--steps {measured.steps_in(0.5)}")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_step_never_waits_for_a_gpu() -> None:
+    device = torch.device("cuda")
+    painter = painter_for(Look(32, 64), device)
+    measured = _Bench(Recipe.model_validate(_tiny()), device, _Watch(device), painter)
+    measured.watch.waits = False
+    for _ in range(4):
+        measured.step()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        measured.step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_the_gpu_recipe_makes_a_world_of_25_megabytes() -> None:
+    recipe = Recipe.read(NANO.with_name("nano-gpu.json"))
+    with torch.device("meta"):
+        model = HeliosTransformer(TransformerConfig.from_dict(recipe.transformer))
+        text, codec = TextEncoder(TextConfig()), empty_codec(recipe, torch.device("meta"))
+    assert 2 * sum(v.numel() for m in (model, text, codec) for v in m.state_dict().values()) < 24.5e6
+    assert recipe.streams.count >= 4 * recipe.batch
+
+
 def test_a_run_begins_with_the_weights_of_a_world(tiny: Path, tmp_path: Path) -> None:
     train(tiny, tmp_path / "first", device="cpu")
     folder = tmp_path / "first" / "world"
@@ -107,19 +194,20 @@ def test_the_rate_rises_stays_and_falls() -> None:
 @pytest.fixture(scope="module")
 def streams() -> Streams:
     recipe = Recipe.model_validate(_tiny())
-    codec = build_codec(recipe, torch.device("cpu"), lambda *_: None)
-    return Streams(recipe, codec, HistoryLayout(), seed=5)
+    paint = HostPainter(Look(32, 64))
+    codec = build_codec(recipe, torch.device("cpu"), paint, lambda *_: None)
+    return Streams(recipe, codec, HistoryLayout(), paint, seed=5)
 
 
 def test_batches_hold_the_truth_and_its_history(streams: Streams) -> None:
-    streams.own_share = 0.0
+    streams.walkers.own_share = 0.0
     last: dict[int, torch.Tensor] = {}
     for _ in range(12):
         batch = streams.next(4)
         assert batch.target.shape == (4, 6, 1, 4, 8)
         assert batch.actions.shape == (4, 1, 6)
         for row, walker in enumerate(batch.which):
-            if walker in last and streams.length[walker] > 1:
+            if walker in last and streams.walkers.length[walker] > 1:
                 assert torch.equal(streams.made[walker][:, -1:], last[int(walker)])
             last[int(walker)] = batch.target[row]
         streams.push(batch, torch.zeros_like(batch.target))
@@ -127,8 +215,8 @@ def test_batches_hold_the_truth_and_its_history(streams: Streams) -> None:
 
 
 def test_walkers_on_their_own_remember_what_the_model_made(streams: Streams) -> None:
-    streams.own_share = 1.0
-    streams.segment[:] = 0
+    streams.walkers.own_share = 1.0
+    streams.walkers.segment[:] = 0
     batch = streams.next(4)
     assert batch.own.all()
     made = torch.full_like(batch.target, 7.0)
@@ -150,3 +238,27 @@ def test_preview_measures_a_perfect_and_a_frozen_dream() -> None:
     frozen = preview.measure(cases, np.repeat(cases.frames[:, 11:12], truth.shape[1], axis=1))
     assert perfect["psnr 0.5s"] > 60
     assert frozen["margin 1s"] == 0
+
+
+def test_a_new_walk_remembers_what_its_past_showed(streams: Streams) -> None:
+    streams.walkers.life[:] = 0
+    turn = streams.walkers.next(8)
+    streams.show(turn)
+    shown = streams._latents(turn.past.clips)
+    for row, (walker, slot) in enumerate(zip(turn.past.walkers, turn.past.slots, strict=True)):
+        assert torch.equal(streams.truth[walker, :, slot], shown[row, :, 0])
+        if turn.past.first[row]:
+            assert torch.equal(streams.anchor[walker], shown[row])
+            assert not streams.truth[walker, :, :slot].any()
+
+
+def test_noise_falls_on_what_is_remembered_only(streams: Streams) -> None:
+    own, length = torch.tensor([False, False]), torch.tensor([0, 3])
+    history = streams._history(torch.tensor([0, 1]), own, length)
+    streams.made[:2], streams.anchor[:2] = 1.0, 1.0
+    history = streams._history(torch.tensor([0, 1]), own, length)
+    rest = torch.cat([history.long, history.mid, history.short], dim=2)
+    assert torch.equal(rest[0], torch.ones_like(rest[0]))
+    assert torch.equal(rest[1][:, :16], torch.ones_like(rest[1][:, :16]))
+    levels = torch.stack([streams._history(torch.tensor([1]), own[:1], length[1:]).short.std() for _ in range(24)])
+    assert 0 < levels.max() < 0.2
