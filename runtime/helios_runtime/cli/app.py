@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from helios_runtime.cli.bench import bench
+from helios_runtime.cli.data import data
 from helios_runtime.cli.doctor import doctor
 from helios_runtime.cli.evaluate import evaluate
 from helios_runtime.cli.generate import generate
@@ -76,6 +77,7 @@ app.command()(health)
 app.command()(keys)
 app.command()(train)
 app.command("eval")(evaluate)
+app.add_typer(data)
 app.add_typer(bench)
 app.command()(info)
 app.command()(doctor)

@@ -1,0 +1,1 @@
+"""Worlds of other games: recordings, robot episodes and Gymnasium environments become training shards."""
