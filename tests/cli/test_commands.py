@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from helios_runtime.cli.app import app
 
-COMMANDS = ("play", "generate", "replay", "serve", "health", "keys", "train", "eval", "bench", "info", "doctor")
+COMMANDS = ("play", "generate", "replay", "serve", "health", "keys", "train", "eval", "data", "bench", "info", "doctor")
 HEAVY = {"torch", "numba", "av", "pygame", "matplotlib", "rich.progress"}
 
 
