@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Made = tuple["Tensor", Frames, Timing]
 Begun = tuple["Tensor", "Iterator[Frames]", Timing]
+Asked = tuple[Action | None, str | None]
 T = TypeVar("T")
 M = TypeVar("M", bound=tuple[Any, ...])
 _log = logging.getLogger(__name__)
@@ -85,13 +86,7 @@ def step_together(
     Raises:
         ValueError: not as many actions or prompts as worlds, or a world twice.
     """
-    _check_distinct(worlds, actions, prompts)
-    chunks: dict[int, Chunk | Exception] = {}
-    for members in groups(worlds):
-        present = [worlds[member] for member in members]
-        asked = [(actions[member], prompts[member]) for member in members]
-        chunks.update(zip(members, _step_group(present, asked), strict=True))
-    return [chunks[number] for number in range(len(worlds))]
+    return _by_group(worlds, actions, prompts, _step_group)
 
 
 def begin_together(
@@ -102,13 +97,7 @@ def begin_together(
     Raises:
         ValueError: not as many actions or prompts as worlds, or a world twice.
     """
-    _check_distinct(worlds, actions, prompts)
-    begun: dict[int, PendingChunk | Exception] = {}
-    for members in groups(worlds):
-        present = [worlds[member] for member in members]
-        asked = [(actions[member], prompts[member]) for member in members]
-        begun.update(zip(members, _begin_group(present, asked), strict=True))
-    return [begun[number] for number in range(len(worlds))]
+    return _by_group(worlds, actions, prompts, _begin_group)
 
 
 def prepare_together(worlds: Sequence[World]) -> list[Exception | None]:
@@ -133,7 +122,23 @@ def groups(worlds: Sequence[World]) -> list[list[int]]:
     return list(found.values())
 
 
-def _step_group(worlds: list[World], asked: list[tuple[Action | None, str | None]]) -> list[Chunk | Exception]:
+def _by_group(
+    worlds: Sequence[World],
+    actions: Sequence[Action | None],
+    prompts: Sequence[str | None],
+    make: Callable[[list[World], list[Asked]], list[T | Exception]],
+) -> list[T | Exception]:
+    """What `make` gives for each group of worlds, in the order of the worlds."""
+    _check_distinct(worlds, actions, prompts)
+    made: dict[int, T | Exception] = {}
+    for members in groups(worlds):
+        present = [worlds[member] for member in members]
+        asked = [(actions[member], prompts[member]) for member in members]
+        made.update(zip(members, make(present, asked), strict=True))
+    return [made[number] for number in range(len(worlds))]
+
+
+def _step_group(worlds: list[World], asked: list[Asked]) -> list[Chunk | Exception]:
     ready = _together(worlds)
     if not ready:
         return [_attempt(world.step, *given) for world, given in zip(worlds, asked, strict=True)]
@@ -147,7 +152,7 @@ def _step_group(worlds: list[World], asked: list[tuple[Action | None, str | None
         ]
 
 
-def _begin_group(worlds: list[World], asked: list[tuple[Action | None, str | None]]) -> list[PendingChunk | Exception]:
+def _begin_group(worlds: list[World], asked: list[Asked]) -> list[PendingChunk | Exception]:
     ready = _together(worlds)
     if not ready:
         return [_attempt(world.begin_step, *given) for world, given in zip(worlds, asked, strict=True)]

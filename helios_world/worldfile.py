@@ -108,8 +108,7 @@ class WorldFile(_Part):
         except OSError as error:
             raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from error
         except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            raise CheckpointError(f"{str(path)!r} is not valid: {'; '.join(wrong)}") from error
+            raise CheckpointError(f"{str(path)!r} is not valid: {'; '.join(wrong_keys(error))}") from error
 
     def to_bytes(self) -> bytes:
         return self.model_dump_json(indent=2).encode() + b"\n"
@@ -142,3 +141,8 @@ class WorldFile(_Part):
             fingerprint=fingerprint,
             memory=MemoryLayout(history.long, history.mid, history.short, self.frames_per_chunk // temporal),
         )
+
+
+def wrong_keys(error: ValidationError) -> list[str]:
+    """Each wrong key with what is wrong with it."""
+    return [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from helios_world.data.table import Table, wrong_keys
+from helios_world.data.table import Table
 from helios_world.errors import CheckpointError
 from helios_world.snapshot import write_atomically
+from helios_world.worldfile import wrong_keys
 
 NAME = "game.json"
 TEMPORAL = (4, 3, 2, 1)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from helios_world.conditioning.action import Control, ControlMap
 from helios_world.errors import ActionError, CheckpointError, OptionError
 from helios_world.spec import Action, ActionSpec
-from helios_world.worldfile import ActionsPart, AxisPart, ButtonPart, ControlPart
+from helios_world.worldfile import ActionsPart, AxisPart, ButtonPart, ControlPart, wrong_keys
 
 OPPOSITES = {
     "forward": ("forward", "back"),
@@ -231,11 +231,6 @@ def default_controls(actions: ActionsPart) -> tuple[ControlPart, ...]:
     for name, scale in axes.items():
         controls.append(ControlPart(name=f"{name}_axis" if name in names else name, axes={name: scale}))
     return tuple(controls)
-
-
-def wrong_keys(error: ValidationError) -> list[str]:
-    """Each wrong key with what is wrong with it."""
-    return [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
 
 
 def _in_order(chosen: set[str], order: Iterable[str]) -> list[str]:

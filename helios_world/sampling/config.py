@@ -127,3 +127,24 @@ class SamplingPlan:
 def _among(key: str, value: str | None, known: tuple[str | None, ...]) -> None:
     if value not in known:
         raise CheckpointError(f"{key} is {value!r}; known are {', '.join(map(repr, known))}")
+
+
+PUBLISHED_PYRAMID = SchedulerConfig(
+    solver="dmd",
+    stages=3,
+    stage_range=(0.0, 1 / 3, 2 / 3, 1.0),
+    gamma=1 / 3,
+    shift=1.0,
+    dynamic_shift="linear",
+    num_train_timesteps=1000,
+    solver_order=2,
+    solver_type="bh2",
+    lower_order_final=True,
+    disable_corrector=(),
+    predict_x0=True,
+    base_image_seq_len=256,
+    max_image_seq_len=4096,
+    base_shift=0.5,
+    max_shift=1.15,
+)
+"""The scheduler of the published Distilled checkpoint."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from helios_world.memory import HistoryLayout
-from helios_world.sampling.config import SchedulerConfig
+from helios_world.sampling.config import PUBLISHED_PYRAMID, SchedulerConfig
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -122,23 +123,13 @@ class SchedulePart(Part):
 
     def config(self, solver: Literal["euler", "unipc", "dmd"]) -> SchedulerConfig:
         """CheckpointError where the settings contradict each other."""
-        return SchedulerConfig(
+        return replace(
+            PUBLISHED_PYRAMID,
             solver=solver,
             stages=self.stages,
             stage_range=self.stage_range,
             gamma=self.gamma,
-            shift=1.0,
             dynamic_shift=self.dynamic_shift,
-            num_train_timesteps=1000,
-            solver_order=2,
-            solver_type="bh2",
-            lower_order_final=True,
-            disable_corrector=(),
-            predict_x0=True,
-            base_image_seq_len=256,
-            max_image_seq_len=4096,
-            base_shift=0.5,
-            max_shift=1.15,
         )
 
 

@@ -28,28 +28,9 @@ from helios_world.official.prompts import PromptEncoder
 from helios_world.official.speed import check_speed
 from helios_world.official.video_codec import VideoCodec
 from helios_world.options import Options
-from helios_world.sampling.config import SchedulerConfig
+from helios_world.sampling.config import PUBLISHED_PYRAMID
 
 PROMPT = "A narrow street in an old coastal town in the early morning, wet cobblestones under a pale sky."
-SCHEDULER = SchedulerConfig(
-    solver="dmd",
-    stages=3,
-    stage_range=(0.0, 1 / 3, 2 / 3, 1.0),
-    gamma=1 / 3,
-    shift=1.0,
-    dynamic_shift="linear",
-    num_train_timesteps=1000,
-    solver_order=2,
-    solver_type="bh2",
-    lower_order_final=True,
-    disable_corrector=(),
-    predict_x0=True,
-    base_image_seq_len=256,
-    max_image_seq_len=4096,
-    base_shift=0.5,
-    max_shift=1.15,
-)
-"""Of the Distilled checkpoint."""
 
 
 @dataclass
@@ -119,7 +100,7 @@ class Models:
             kind="distilled",
             zero_star=False,
             distilled=True,
-            scheduler=SCHEDULER,
+            scheduler=PUBLISHED_PYRAMID,
             transformer=self.size.transformer,
             spatial=8,
             transformer_path=nowhere,

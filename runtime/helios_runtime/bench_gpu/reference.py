@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from helios_runtime.bench_gpu.models import PROMPT, SCHEDULER, Models
+from helios_runtime.bench_gpu.models import PROMPT, Models
 from helios_world.official.dependencies import borrow
+from helios_world.sampling.config import PUBLISHED_PYRAMID
 from helios_world.sampling.noise import chunk_noise
 from helios_world.sampling.pyramid import block_noise
 
@@ -38,10 +39,10 @@ class Noise:
         """Draw all of the next chunk's, of [B, C, F, h, w] at full size. Returns the chunk's number."""
         self._chunk += 1
         *lead, height, width = shape
-        halvings = SCHEDULER.stages - 1
+        halvings = PUBLISHED_PYRAMID.stages - 1
         sizes = [(*lead, height >> halvings - level, width >> halvings - level) for level in range(1, halvings + 1)]
         drawn = {size: self._draw(size, level) for level, size in enumerate(sizes, start=1)}
-        self._levels = {size: block_noise(normal, SCHEDULER.gamma) for size, normal in drawn.items()}
+        self._levels = {size: block_noise(normal, PUBLISHED_PYRAMID.gamma) for size, normal in drawn.items()}
         self._full = self._draw(shape, 0)
         return self._chunk
 
@@ -63,9 +64,9 @@ def open_pipeline(models: Models, **replaced: Any) -> Any:
         DependencyError: diffusers is missing, or has no such pipeline.
     """
     scheduler = borrow("diffusers", "HeliosDMDScheduler")(
-        stages=SCHEDULER.stages,
-        stage_range=list(SCHEDULER.stage_range),
-        gamma=SCHEDULER.gamma,
+        stages=PUBLISHED_PYRAMID.stages,
+        stage_range=list(PUBLISHED_PYRAMID.stage_range),
+        gamma=PUBLISHED_PYRAMID.gamma,
         use_dynamic_shifting=True,
         time_shift_type="linear",
     )

@@ -248,7 +248,7 @@ def _checked(model: type[M], **values: object) -> M:
     """A part of game.json; OptionError names what is wrong."""
     from pydantic import ValidationError
 
-    from helios_world.data.table import wrong_keys
+    from helios_world.worldfile import wrong_keys
 
     try:
         return model.model_validate(values)
