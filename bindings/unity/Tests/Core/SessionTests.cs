@@ -179,7 +179,7 @@ namespace HeliosWorld.Tests
                 return (string)heard["t"] == "OPEN";
             };
             client.BeginOpen(new HeliosOpenOptions());
-            Until(() => server.Count("OPEN") == 1, "the request");
+            Until(() => Volatile.Read(ref open) != null, "the request");
             client.Dispose();
             server.Opened(open);
             Assert.IsTrue(client.WaitEnded(5000));
