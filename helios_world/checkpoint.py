@@ -4,13 +4,14 @@ world.json                                            what the world is (helios_
 transformer/config.json   diffusion_pytorch_model.safetensors
 codec/config.json         model.safetensors
 text_encoder/config.json  model.safetensors
+atlas/config.json         model.safetensors           only for a guided transformer
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,6 +25,7 @@ from helios_world.codec import CodecConfig, LatentCodec
 from helios_world.errors import CheckpointError, HeliosError
 from helios_world.model import HeliosTransformer, TransformerConfig
 from helios_world.model.transformer import KEPT_IN_FLOAT32
+from helios_world.places import Atlas, AtlasConfig
 from helios_world.snapshot import write_atomically
 from helios_world.text import TextConfig, TextEncoder
 from helios_world.worldfile import NAME, WorldFile
@@ -31,14 +33,15 @@ from helios_world.worldfile import NAME, WorldFile
 TRANSFORMER = ("transformer", "diffusion_pytorch_model.safetensors")
 CODEC = ("codec", "model.safetensors")
 TEXT_ENCODER = ("text_encoder", "model.safetensors")
-FILES = (
-    NAME,
-    *(
-        f"{folder}/{file}"
-        for folder, weights in (TRANSFORMER, CODEC, TEXT_ENCODER)
-        for file in ("config.json", weights)
-    ),
-)
+ATLAS = ("atlas", "model.safetensors")
+
+
+def _files_of(*places: tuple[str, str]) -> tuple[str, ...]:
+    return tuple(f"{folder}/{file}" for folder, weights in places for file in ("config.json", weights))
+
+
+FILES = (NAME, *_files_of(TRANSFORMER, CODEC, TEXT_ENCODER))
+ATLAS_FILES = _files_of(ATLAS)
 CLASS_NAME = "HeliosTransformer3DModel"
 """What diffusers calls the architecture, so that it can open the transformer's folder."""
 
@@ -60,6 +63,7 @@ class Checkpoint:
     codec: LatentCodec
     text_encoder: TextEncoder
     digest: str
+    atlas: Atlas | None = None
 
 
 def load_checkpoint(folder: str | Path, device: torch.device, dtype: torch.dtype) -> Checkpoint:
@@ -79,13 +83,18 @@ def load_checkpoint(folder: str | Path, device: torch.device, dtype: torch.dtype
     transformer = _read(folder, TRANSFORMER, TransformerConfig.from_dict, HeliosTransformer)
     codec = _read(folder, CODEC, CodecConfig.from_dict, LatentCodec)
     text_encoder = _read(folder, TEXT_ENCODER, TextConfig.from_dict, TextEncoder)
-    _check_parts(folder, world, transformer.config, codec.config, text_encoder.config)
+    atlas = _read(folder, ATLAS, AtlasConfig.from_dict, Atlas) if _has_atlas(folder) else None
+    _check_parts(
+        folder, world, transformer.config, codec.config, text_encoder.config, None if atlas is None else atlas.config
+    )
     transformer.cast(dtype).to(device).eval().requires_grad_(False)
     codec.to(device).eval().requires_grad_(False)
     if codec.residual is not None:
         codec.residual.to(dtype)
     text_encoder.to(device).eval().requires_grad_(False)
-    return Checkpoint(world, transformer, codec, text_encoder, digest_of(folder))
+    if atlas is not None:
+        atlas.to(device, torch.float32).eval().requires_grad_(False)
+    return Checkpoint(world, transformer, codec, text_encoder, digest_of(folder), atlas)
 
 
 def save_world(
@@ -94,10 +103,13 @@ def save_world(
     transformer: HeliosTransformer,
     codec: LatentCodec,
     text_encoder: TextEncoder,
+    atlas: Atlas | None = None,
 ) -> None:
     """Write a folder, weights in bfloat16 except for those that need float32; existing files are replaced."""
     folder = Path(folder)
-    _check_parts(folder, world, transformer.config, codec.config, text_encoder.config)
+    _check_parts(
+        folder, world, transformer.config, codec.config, text_encoder.config, None if atlas is None else atlas.config
+    )
     parts: tuple[tuple[tuple[str, str], nn.Module, _Config, Callable[[str], bool]], ...] = (
         (TRANSFORMER, transformer, transformer.config, _kept_in_transformer),
         (CODEC, codec, codec.config, lambda name: not name.startswith("residual.")),
@@ -105,20 +117,34 @@ def save_world(
     )
     for place, module, config, exact in parts:
         _write(folder, place, module, config, exact)
+    if atlas is None:
+        for name in ATLAS_FILES:
+            (folder / name).unlink(missing_ok=True)
+    else:
+        _write(folder, ATLAS, atlas, atlas.config, _kept_in_atlas)
     write_atomically(folder / NAME, world.to_bytes())
 
 
 def check_files(folder: Path) -> None:
     """Raise CheckpointError unless every file is there."""
-    missing = [name for name in FILES if not (folder / name).is_file()]
+    missing = [name for name in files_of(folder) if not (folder / name).is_file()]
     if missing:
         raise CheckpointError(f"{str(folder)!r} is no complete checkpoint folder; it lacks {missing}")
+
+
+def files_of(folder: Path) -> tuple[str, ...]:
+    """The names of a checkpoint folder's files."""
+    return FILES + ATLAS_FILES if _has_atlas(folder) else FILES
+
+
+def _has_atlas(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ATLAS_FILES)
 
 
 def digest_of(folder: Path) -> str:
     """SHA-256 over the names, the sizes and the contents of the folder's files."""
     digest = hashlib.sha256()
-    for name in FILES:
+    for name in files_of(folder):
         path = folder / name
         digest.update(f"{name} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:
@@ -189,8 +215,18 @@ def _kept_in_transformer(name: str) -> bool:
     return any(part in KEPT_IN_FLOAT32 for part in name.split("."))
 
 
+def _kept_in_atlas(name: str) -> bool:
+    """Buffers, and the free motion: what it is wrong by adds up."""
+    return "." not in name or name.startswith(("odometry.straight.", "odometry.bend."))
+
+
 def _check_parts(
-    folder: Path, world: WorldFile, transformer: TransformerConfig, codec: CodecConfig, text: TextConfig
+    folder: Path,
+    world: WorldFile,
+    transformer: TransformerConfig,
+    codec: CodecConfig,
+    text: TextConfig,
+    atlas: AtlasConfig | None,
 ) -> None:
     """Raise CheckpointError where two files contradict each other."""
     told = 2 * len(world.controls) or None
@@ -205,8 +241,21 @@ def _check_parts(
         ),
         ("transformer text_dim and text_encoder text_dim", transformer.text_dim, text.text_dim),
         ("transformer action_dim and twice the controls of world.json", transformer.action_dim, told),
+        ("transformer guided and whether there is an atlas", transformer.guided, atlas is not None),
+        *(() if atlas is None else _atlas_parts(world, codec, text, atlas)),
         (f"frames_per_chunk modulo the codec's {codec.temporal}", world.frames_per_chunk % codec.temporal, 0),
         (f"height and width modulo {step}", (world.height % step, world.width % step), (0, 0)),
     ):
         if found != expected:
             raise CheckpointError(f"{str(folder)!r}: {what} are {found} and {expected}; they have to be equal")
+
+
+def _atlas_parts(
+    world: WorldFile, codec: CodecConfig, text: TextConfig, atlas: AtlasConfig
+) -> Iterator[tuple[str, object, object]]:
+    size = world.height // codec.spatial, world.width // codec.spatial
+    yield "atlas height and width and those of a latent", (atlas.height, atlas.width), size
+    yield "atlas and codec latent_channels", atlas.latent_channels, codec.latent_channels
+    yield "atlas and text_encoder text_dim", atlas.text_dim, text.text_dim
+    yield "atlas controls and the controls of world.json", atlas.controls, len(world.controls)
+    yield "frames_per_chunk of an atlas and the codec's temporal", world.frames_per_chunk, codec.temporal

@@ -65,8 +65,8 @@ class Draft:
 
     @property
     def previous(self) -> Tensor | None:
-        """The latent before the chunk, [1, C, 1, h, w]; None at the very start."""
-        return self.memory.views().short[:, :, -1:] if self.memory.count else None
+        """The last latents before the chunk, two at most: [1, C, P, h, w]; None at the very start."""
+        return self.memory.newest(2) if self.memory.count else None
 
     @property
     def kept_previous(self) -> Tensor | None:

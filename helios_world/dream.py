@@ -212,7 +212,8 @@ class DreamWorld(World):
         start: Start | None = None,
         ahead: HistoryCache | None = None,
     ) -> Draft:
-        request = Request(session.seed, session.index, self._words(session), before, session.action, start)
+        words, place = self._words(session), memory.place
+        request = Request(session.seed, session.index, words, before, session.action, start, place)
         return Draft(session, request, memory, ahead)
 
     def _make(self, draft: Draft, encode: float = 0.0) -> Chunk:
@@ -247,7 +248,7 @@ class DreamWorld(World):
 
     def _keep(self, draft: Draft, latents: Tensor) -> None:
         """The step has been made."""
-        self._dreamer.keep(draft.memory, latents, draft.session.index)
+        self._dreamer.keep(draft.memory, latents, draft.request)
         self._session, self._memory, self._ahead = draft.session, draft.memory, None
 
     def _head(self, draft: Draft, timing: Timing, sizes: tuple[int, ...]) -> Head:

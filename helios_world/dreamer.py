@@ -33,6 +33,7 @@ class Request:
         words: the prompts and their shares.
         before, action: of the previous chunk and of this one.
         start: what the session began with, in its first chunk; None in all later ones.
+        place: where the session stood after the chunk before, as `helios_world.places` has it; None without an atlas.
     """
 
     seed: int
@@ -41,6 +42,7 @@ class Request:
     before: Action
     action: Action
     start: Start | None
+    place: Tensor | None = None
 
 
 class Dreamer(Protocol):
@@ -87,11 +89,11 @@ class Dreamer(Protocol):
         ...
 
     def decode(self, latents: Tensor, previous: Tensor | None) -> Frames:
-        """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]; `previous` is the latent before them."""
+        """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]; `previous` are the last latents before them."""
         ...
 
-    def keep(self, memory: RollingMemory, latents: Tensor, index: int) -> None:
-        """Remember the latents of chunk `index`."""
+    def keep(self, memory: RollingMemory, latents: Tensor, request: Request) -> None:
+        """Remember the latents that were made for a request."""
         ...
 
 

@@ -97,6 +97,9 @@ class RollingMemory:
         layout: how many latents are remembered.
         channels, height, width: of a latent.
         batch: sessions that advance together.
+
+    `place` is where the sessions stand, [B, P] as `helios_world.places` has it; None for models without an atlas. It is
+    replaced, never changed.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class RollingMemory:
         self._anchor = torch.zeros((batch, channels, 1, height, width), device=device, dtype=dtype)
         self._anchored = False
         self._count = 0
+        self.place: Tensor | None = None
 
     @property
     def count(self) -> int:
@@ -125,7 +129,8 @@ class RollingMemory:
     @property
     def nbytes(self) -> int:
         """Bytes held; constant."""
-        return self._buffer.nbytes + self._anchor.nbytes
+        place = 0 if self.place is None else self.place.nbytes
+        return self._buffer.nbytes + self._anchor.nbytes + place
 
     @torch.no_grad()
     def append(self, latents: Tensor) -> None:
@@ -155,16 +160,25 @@ class RollingMemory:
         long, mid, short = torch.split(self._window(), sizes, dim=2)
         return HistoryViews(anchor=self._anchor, long=long, mid=mid, short=short)
 
+    def newest(self, count: int) -> Tensor:
+        """The last `count` latents, or as many as there are: [B, C, F, h, w]. A view, as `views` gives."""
+        window = self._window()
+        return window[:, :, window.shape[2] - min(count, self._count, window.shape[2]) :]
+
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, the place too."""
         self._buffer.zero_()
         self._anchor.zero_()
         self._anchored = False
         self._count = 0
+        if self.place is not None:
+            self.place = torch.zeros_like(self.place)
 
     def state(self) -> State:
         """The memory as float32 and int64 arrays, for `load_state` of a memory of the same shape."""
+        place = {} if self.place is None else {"place": self.place.float().cpu().numpy().copy()}
         return {
+            **place,
             "latents": self._window().float().cpu().numpy().copy(),
             "anchor": self._anchor.float().cpu().numpy().copy(),
             "count": np.array(self._count, dtype=np.int64),
@@ -174,7 +188,8 @@ class RollingMemory:
     @torch.no_grad()
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Become the memory that `state` was taken from."""
-        missing = {"latents", "anchor", "count", "anchored"} - set(state)
+        needed = {"latents", "anchor", "count", "anchored"} | ({"place"} if self.place is not None else set())
+        missing = needed - set(state)
         if missing:
             raise ValueError(f"the memory's state lacks {sorted(missing)}; it has {sorted(state)}")
         # Copied, because torch does not take arrays that cannot be written to.
@@ -185,6 +200,14 @@ class RollingMemory:
         self._write(latents)
         self._anchor.copy_(anchor)
         self._anchored = bool(state["anchored"])
+        if self.place is not None:
+            self.place = self._place(state["place"])
+
+    def _place(self, numbers: npt.NDArray[Any]) -> Tensor:
+        assert self.place is not None
+        if numbers.shape != tuple(self.place.shape):
+            raise ValueError(f"the state's place has the shape {numbers.shape}, wanted is {tuple(self.place.shape)}")
+        return torch.from_numpy(np.array(numbers)).to(self.place)
 
     def _window(self) -> Tensor:
         start = self._count % self.layout.length

@@ -21,10 +21,14 @@ from helios_world.dreamer import Mixture, Request, fingerprint
 from helios_world.memory import HistoryViews, RollingMemory, join_views
 from helios_world.model import HistoryCache, TextCache
 from helios_world.model.cache import cache_rows, join_caches
+from helios_world.model.guide import Guide
+from helios_world.places import Told
+from helios_world.places.place import KNOWN
 from helios_world.resize import fit
 from helios_world.sampling.flow import euler_step
 from helios_world.sampling.noise import chunk_noise
 from helios_world.spec import Frames
+from helios_world.text.tokenizer import split_words
 
 TIMESTEPS = 1000.0
 """The model's timestep is the noise level times this."""
@@ -46,6 +50,7 @@ class NativeDreamer:
         self._controls = checkpoint.world.control_map()
         self._embedding = lru_cache(KEPT_PROMPTS)(self._embed)
         self._text = lru_cache(KEPT_PROMPTS)(self._mix)
+        self._scene = lru_cache(KEPT_PROMPTS)(self._read)
 
     @property
     def looks_ahead(self) -> bool:
@@ -56,13 +61,19 @@ class NativeDreamer:
         """An empty memory of the right size."""
         world, codec = self.checkpoint.world, self.checkpoint.codec.config
         height, width = world.height // codec.spatial, world.width // codec.spatial
-        return RollingMemory(self.layout, codec.latent_channels, height, width, device=self.compute.device)
+        memory = RollingMemory(self.layout, codec.latent_channels, height, width, device=self.compute.device)
+        if self.checkpoint.atlas is not None:
+            memory.place = self.checkpoint.atlas.nowhere()
+        return memory
 
     def remember(self, seed: int, image: Frames | None, video: Frames | None) -> RollingMemory:
         """The memory that a session begins with; a picture counts as one latent's frames of standing still."""
         memory, given = self.memory(), self._given(image, video)
         if given is not None:
-            memory.append(self.encode(given))
+            latents = self.encode(given)
+            memory.append(latents)
+            if self.checkpoint.atlas is not None:
+                memory.place = self.checkpoint.atlas.locate(latents)
         return memory
 
     def encode(self, frames: Frames) -> Tensor:
@@ -70,16 +81,18 @@ class NativeDreamer:
         return self.checkpoint.codec.encode(torch.tensor(frames, device=self.compute.device)[None])
 
     def decode(self, latents: Tensor, previous: Tensor | None) -> Frames:
-        """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]; `previous` is the latent before them."""
+        """Latents [1, C, F, h, w] to uint8 [T, H, W, 3]; `previous` are the last latents before them."""
         frames: Frames = self.checkpoint.codec.decode(latents, previous)[0].cpu().numpy()
         return frames
 
     def decode_many(self, latents: Sequence[Tensor], previous: Sequence[Tensor | None]) -> list[Frames]:
         """`decode` of each."""
-        if len(latents) == 1 or self._decodes_alone:
+        kinds = {None if last is None else last.shape[2] for last in previous}
+        if len(latents) == 1 or self._decodes_alone or len(kinds) > 1:
             return [self.decode(*pair) for pair in zip(latents, previous, strict=True)]
-        before = [own[:, :, :1] if last is None else last for own, last in zip(latents, previous, strict=True)]
-        frames = self.checkpoint.codec.decode(torch.cat(list(latents)), torch.cat(before)).cpu().numpy()
+        before = [last for last in previous if last is not None]
+        together = torch.cat(before) if before else None
+        frames = self.checkpoint.codec.decode(torch.cat(list(latents)), together).cpu().numpy()
         # Copies, so that frames which are kept do not keep those of all others.
         return [chunk.copy() for chunk in frames]
 
@@ -114,9 +127,10 @@ class NativeDreamer:
             made.update((member, (row, spent)) for member, row in zip(members, torch.split(latents, 1), strict=True))
         return [made[number] for number in range(len(requests))]
 
-    def keep(self, memory: RollingMemory, latents: Tensor, index: int) -> None:
-        """Remember the latents of chunk `index`."""
+    def keep(self, memory: RollingMemory, latents: Tensor, request: Request) -> None:
+        """Remember the latents that were made for a request, and where the session is now."""
         memory.append(latents)
+        memory.place = self._stand(request)
 
     def _given(self, image: Frames | None, video: Frames | None) -> Frames | None:
         """The frames that the session begins with, in the world's size and in whole latents; None for none."""
@@ -156,6 +170,7 @@ class NativeDreamer:
     ) -> Callable[[Tensor, float], Tensor]:
         """The model as a function of the latents [B, C, F, h, w] and the noise level, all else being given."""
         transformer, layout, actions = self.checkpoint.transformer, self.layout, self._actions(requests)
+        guide = self._guide(requests)
         mixtures, texts = zip(*(self._text(request.words) for request in requests), strict=True)
         caches = [past for past in pasts if isinstance(past, HistoryCache)]
         views = [past for past in pasts if isinstance(past, HistoryViews)]
@@ -165,9 +180,40 @@ class NativeDreamer:
 
         if views:
             mixture, history = torch.cat(mixtures), join_views(views)
-            return lambda latents, sigma: transformer(latents, told(sigma), mixture, history, layout, actions)
+            return lambda latents, sigma: transformer(latents, told(sigma), mixture, history, layout, actions, guide)
         text, past = join_caches(texts), join_caches(caches)
-        return lambda latents, sigma: transformer.denoise(latents, told(sigma), text, past, layout, actions)
+        return lambda latents, sigma: transformer.denoise(
+            latents, told(sigma), text, past, layout, actions, guide=guide
+        )
+
+    def _guide(self, requests: Sequence[Request]) -> Guide | None:
+        """What the atlas expects each request to show; request by request, so that none depends on the others."""
+        atlas = self.checkpoint.atlas
+        if atlas is None:
+            return None
+        places, latents = [], []
+        for request in requests:
+            now = self._stand(request)
+            if request.place is None or now is None:
+                return None
+            places.append(now)
+            latents.append(atlas.show(request.place, now, self._told(request)))
+        return Guide(torch.cat(latents), torch.cat(places)[:, KNOWN][:, 0])
+
+    def _stand(self, request: Request) -> Tensor | None:
+        """The place that a request leads to; None without an atlas."""
+        atlas = self.checkpoint.atlas
+        if atlas is None or request.place is None:
+            return None
+        controls = torch.from_numpy(self._controls.vector(request.action)).to(self.compute.device)[None]
+        return atlas.stand(request.place, controls, self._told(request), request.start == "prompt")
+
+    def _told(self, request: Request) -> Told:
+        device = self.compute.device
+        scenes = torch.cat([self._scene(part.text) for part in request.words])
+        shares = torch.tensor([part.weight for part in request.words], device=device)
+        spoken = torch.tensor([bool(split_words(part.text, 1)) for part in request.words], device=device)
+        return Told(shares, scenes, spoken)
 
     def _noise(self, request: Request) -> Tensor:
         world, codec = self.checkpoint.world, self.checkpoint.codec.config
@@ -185,6 +231,12 @@ class NativeDreamer:
         embeddings = [part.weight * self._embedding(part.text) for part in words]
         mixture = torch.stack(embeddings).sum(0)
         return mixture, self.checkpoint.transformer.embed_text(mixture)
+
+    def _read(self, prompt: str) -> Tensor:
+        """The scene that a prompt names, for the atlas: [1, S]."""
+        atlas = self.checkpoint.atlas
+        assert atlas is not None
+        return atlas.read(self._embedding(prompt))
 
     def _embed(self, prompt: str) -> Tensor:
         embedding: Tensor = self.checkpoint.text_encoder([prompt]).float()

@@ -147,3 +147,24 @@ def test_the_published_positions() -> None:
 def test_a_layout_without_a_part_is_told() -> None:
     with pytest.raises(ValueError, match="mid=0"):
         HistoryLayout(mid=0)
+
+
+def test_a_place_is_kept_and_forgotten_with_the_rest() -> None:
+    memory, twin = make_memory(HistoryLayout()), make_memory(HistoryLayout())
+    bare = memory.nbytes
+    memory.place, twin.place = torch.randn(BATCH, 7), torch.zeros(BATCH, 7)
+    assert memory.nbytes == bare + 4 * BATCH * 7
+    twin.load_state(memory.state())
+    assert torch.equal(twin.place, memory.place)
+    twin.clear()
+    assert torch.equal(twin.place, torch.zeros(BATCH, 7))
+    assert memory.place.any()
+    assert "place" not in make_memory(HistoryLayout()).state()
+
+
+@pytest.mark.parametrize("place", [None, torch.zeros(BATCH, 6), torch.zeros(1, 7)])
+def test_a_state_without_the_right_place_is_refused(place: Tensor | None) -> None:
+    memory, other = make_memory(HistoryLayout()), make_memory(HistoryLayout())
+    memory.place, other.place = torch.zeros(BATCH, 7), place
+    with pytest.raises(ValueError, match="place"):
+        memory.load_state(other.state())

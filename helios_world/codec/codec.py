@@ -22,13 +22,27 @@ from helios_world.errors import CheckpointError
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """`hidden` channels and `blocks` residual blocks make the learned part of the decoder; 0 blocks leave it out."""
+    """The sizes of a codec, and how its decoder smooths time.
+
+    Args:
+        latent_channels: numbers of a patch of `temporal` frames of `spatial` x `spatial` pixels.
+        hidden, blocks: of the learned part of the decoder; 0 blocks leave it out.
+        deblock: by which shares of an unexplained jump between two latents the frames after it are corrected; none
+            leave it as it is.
+    """
 
     latent_channels: int
     spatial: int
     temporal: int
     hidden: int
     blocks: int
+    deblock: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.deblock) > max(self.temporal - 2, 0) or any(not 0 <= share <= 1 for share in self.deblock):
+            raise CheckpointError(
+                f"deblock is {list(self.deblock)}; it has at most {max(self.temporal - 2, 0)} shares between 0 and 1"
+            )
 
     @property
     def patch_size(self) -> int:
@@ -38,12 +52,15 @@ class CodecConfig:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CodecConfig:
         known = {field.name for field in fields(cls)}
-        if set(data) != known:
+        if set(data) | {"deblock"} != known:
             raise CheckpointError(f"the codec's config has the keys {sorted(known)}; got {sorted(data)}")
-        return cls(**data)
+        return cls(**{**data, "deblock": tuple(data.get("deblock", ()))})
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON values; `deblock` only when set."""
+        values = asdict(self)
+        values["deblock"] = list(self.deblock)
+        return values if self.deblock else {name: value for name, value in values.items() if name != "deblock"}
 
 
 class LatentCodec(nn.Module):
@@ -90,20 +107,46 @@ class LatentCodec(nn.Module):
 
     def decode_float(self, latents: Tensor, previous: Tensor | None = None) -> Tensor:
         """As `decode`, before rounding: float [B, temporal * F, H, W, 3], about in [-1, 1]."""
+        if not self.config.deblock or previous is None or previous.shape[2] < 2:
+            return self._deblocked(self._frames(latents, previous))
+        before = self._frames(previous[:, :, -1:], previous[:, :, -2:-1])
+        frames = self._frames(latents, previous)
+        return self._deblocked(torch.cat([before, frames], dim=1))[:, self.config.temporal :]
+
+    def _frames(self, latents: Tensor, previous: Tensor | None) -> Tensor:
+        """What the latents say alone, [B, temporal * F, H, W, 3]."""
         c = self.config
         pixels = self.decode_linear(latents)
         if self.residual is not None:
-            first = latents[:, :, :1] if previous is None else previous.to(latents)
+            first = latents[:, :, :1] if previous is None else previous[:, :, -1:].to(latents)
             before = torch.cat([first, latents[:, :, :-1]], dim=2)
             pairs = rearrange(torch.cat([latents, before], dim=1), "b c f h w -> (b f) c h w")
             refined = self.residual(pairs).float()
             pixels = pixels + rearrange(refined, "(b f) k h w -> b k f h w", b=len(latents))
         return rearrange(pixels, "b (t c) f h w -> b (f t) h w c", t=c.temporal)
 
+    def _deblocked(self, frames: Tensor) -> Tensor:
+        """Smooth the jumps from one latent's frames to the next one's.
+
+        Of the change between the two frames at a border, the mean change beside it is taken for motion. The rest is the
+        difference of both latents' errors; it is taken off the frames after the border, off the first one most.
+        """
+        size = self.config.temporal
+        if not self.config.deblock:
+            return frames
+        smooth = frames.clone()
+        for border in range(size, frames.shape[1], size):
+            change = frames[:, border - 1 : border + 2] - frames[:, border - 2 : border + 1]
+            jump = change[:, 1] - (change[:, 0] + change[:, 2]) / 2
+            for number, share in enumerate(self.config.deblock):
+                smooth[:, border + number] -= share * jump
+        return smooth
+
     def decode(self, latents: Tensor, previous: Tensor | None = None) -> Tensor:
         """Latents [B, C, F, h, w] to uint8 frames [B, temporal * F, H, W, 3].
 
-        `previous` [B, C, 1, h, w] is the latent before the first one; None at the very start.
+        `previous` [B, C, P, h, w] are the latents before the first one, of which the last two are used; None at the
+        very start.
         """
         pixels = self.decode_float(latents, previous)
         return ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).contiguous()

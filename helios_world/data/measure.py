@@ -89,17 +89,20 @@ class Player:
 
     def next(
         self, memory: RollingMemory, told: tuple[Action, Action], index: int, prompt: str, seed: int
-    ) -> tuple[Frames, Tensor]:
-        """The chunk under `told`, what was held before and what is held, and its latents. Remembers nothing."""
+    ) -> tuple[Frames, Tensor, Request]:
+        """The chunk under `told`, what was held before and what is held, its latents, and what was asked for.
+
+        Remembers nothing.
+        """
         dreamer = self._dreamer
         words = (PromptWeight(prompt, 1.0),)
-        request = Request(seed, index, words, *told, start=None)
+        request = Request(seed, index, words, *told, start=None, place=memory.place)
         past = dreamer.encode_history(memory) if dreamer.looks_ahead else memory.views()
         latents, _ = dreamer.sample(request, past)
-        return dreamer.decode(latents, memory.views().short[:, :, -1:]), latents
+        return dreamer.decode(latents, memory.newest(2)), latents, request
 
-    def keep(self, memory: RollingMemory, latents: Tensor) -> None:
-        self._dreamer.keep(memory, latents, 0)
+    def keep(self, memory: RollingMemory, latents: Tensor, request: Request) -> None:
+        self._dreamer.keep(memory, latents, request)
 
 
 def held_out(folder: Path) -> list[Path]:
@@ -137,8 +140,8 @@ def _roll(player: Player, game: GameFile, episode: Chunked, begin: int, seed: in
     memory = player.shown(episode.frames[: begin * size])
     made = []
     for chunk in range(begin, end):
-        frames, latents = player.next(memory, _told(game, episode, chunk), chunk, episode.prompt, seed)
-        player.keep(memory, latents)
+        frames, latents, request = player.next(memory, _told(game, episode, chunk), chunk, episode.prompt, seed)
+        player.keep(memory, latents, request)
         made.append(frames)
     truth = episode.frames[begin * size : end * size]
     return Rollout(episode, begin, truth, np.concatenate(made), episode.frames[begin * size - 1])

@@ -1,8 +1,9 @@
-"""Worlds that do without a part of their memory: the same weights, given less than they were trained with.
+"""Worlds that do without a part of what they know: the same weights, given less than they were trained with.
 
 - anchor: in place of the session's first latent stands the oldest that is remembered, so that nothing of the beginning
   lasts longer than the memory.
 - long: the part of the memory that reaches furthest back is empty, as in a session that began a moment ago.
+- atlas: where the session stands is never known, so that nothing is remembered but what the history holds.
 - rope: positions in time count on from the beginning, instead of being the same in every chunk.
 """
 
@@ -22,7 +23,7 @@ from helios_world.errors import OptionError
 from helios_world.memory import HistoryLayout, HistoryViews, RollingMemory
 from helios_world.model import HistoryCache
 from helios_world.native import NativeDreamer
-from helios_world.spec import World
+from helios_world.spec import Frames, World
 
 M = TypeVar("M", bound=RollingMemory)
 
@@ -139,10 +140,25 @@ class AbsolutePositions(NativeDreamer):
         return twin
 
 
+class WithoutAtlas(NativeDreamer):
+    """Never knows where it is."""
+
+    def memory(self) -> RollingMemory:
+        memory = super().memory()
+        memory.place = None
+        return memory
+
+    def remember(self, seed: int, image: Frames | None, video: Frames | None) -> RollingMemory:
+        memory = super().remember(seed, image, video)
+        memory.place = None
+        return memory
+
+
 DREAMERS: dict[str, type[NativeDreamer]] = {
     "anchor": WithoutAnchor,
     "long": WithoutLong,
     "rope": AbsolutePositions,
+    "atlas": WithoutAtlas,
 }
 
 

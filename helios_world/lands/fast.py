@@ -43,7 +43,7 @@ def render_numba(tables: Tables, look: Look, poses: F64, scenes: npt.NDArray[np.
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _render(
     out,
     poses,
@@ -86,7 +86,7 @@ def _render(
                     out[n, row, column, c] = np.uint8(value * 255 + 0.5)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _sort(order, entries, pose):
     """Indices of the used landmarks, far to near; returns their number."""
     used = 0
@@ -104,7 +104,7 @@ def _sort(order, entries, pose):
     return used
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _sky(picture, pose, focal, horizon, panorama):
     height, width, _ = picture.shape
     count = math.ceil(horizon)
@@ -123,7 +123,7 @@ def _sky(picture, pose, focal, horizon, panorama):
                 picture[row, column, c] = 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _ground(picture, pose, focal, horizon, texture, lamp, mist, thick):
     height, width, _ = picture.shape
     fx, fy = math.cos(pose[2]), math.sin(pose[2])
@@ -146,7 +146,7 @@ def _ground(picture, pose, focal, horizon, texture, lamp, mist, thick):
                 picture[row, column, c] += (colour - picture[row, column, c]) * share
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _walls(picture, pose, focal, horizon, textures, heights, glow, lamp, mist, thick):
     height, width, _ = picture.shape
     fx, fy = math.cos(pose[2]), math.sin(pose[2])
@@ -179,7 +179,7 @@ def _walls(picture, pose, focal, horizon, textures, heights, glow, lamp, mist, t
                 picture[row, column, c] += (colour - picture[row, column, c]) * cover
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _span(picture, column, focal, horizon, entry, depth, low, high, which, weight, shade, lamp, mist, thick):
     """One vertical run of a landmark in one column; `which` as in `render._banded`."""
     if high <= low or weight <= 0:
@@ -203,7 +203,7 @@ def _span(picture, column, focal, horizon, entry, depth, low, high, which, weigh
             picture[row, column, c] += (colour - picture[row, column, c]) * cover
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _landmark(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):
     shape = int(entry[SHAPE])
     if shape == BOX:
@@ -261,7 +261,7 @@ def _landmark(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):
         _span(picture, column, focal, horizon, entry, depth, low, high, which, weight, shade, lamp, mist, thick)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _box(picture, pose, focal, horizon, entry, lamp, mist, thick, sun):
     width = picture.shape[1]
     fx, fy = math.cos(pose[2]), math.sin(pose[2])

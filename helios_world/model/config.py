@@ -31,6 +31,7 @@ class TransformerConfig:
         history_scale_mode: "per_head" or "scalar", how many such factors a layer has.
         action_dim: channels of an action, None for a model without actions.
         restrict_self_attn: history tokens attend to history only, so that they can be computed ahead.
+        guided: the model is told what the chunk should look like, by an atlas for one (`helios_world.places`).
 
     Raises:
         CheckpointError: a value that the architecture cannot have.
@@ -58,6 +59,7 @@ class TransformerConfig:
     history_scale_mode: str
     action_dim: int | None = None
     restrict_self_attn: bool = False
+    guided: bool = False
 
     def __post_init__(self) -> None:
         if sum(self.rope_dim) != self.attention_head_dim or any(dim % 2 for dim in self.rope_dim):
@@ -104,7 +106,7 @@ class TransformerConfig:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON values; our two keys only when set, so that others can read it."""
+        """The configuration as JSON values; our own keys only when set, so that others can read it."""
         values = asdict(self)
         values["patch_size"], values["rope_dim"] = list(self.patch_size), list(self.rope_dim)
         for field in fields(self):

@@ -22,6 +22,7 @@ from helios_world.model.block import Block, Stream
 from helios_world.model.cache import HistoryCache, TextCache, draws_of
 from helios_world.model.config import TransformerConfig
 from helios_world.model.embeddings import ActionEmbedder, ConditionEmbedder, row_by_row
+from helios_world.model.guide import Guide, GuideLayer
 from helios_world.model.patch import HistoryPatchEmbedding, PatchEmbedding, unpatchify
 from helios_world.model.rope import Positions
 
@@ -69,6 +70,7 @@ class HeliosTransformer(nn.Module):
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.num_layers)])
         self.norm_out = OutputNorm(config)
         self.proj_out = nn.Linear(width, config.out_channels * math.prod(config.patch_size))
+        self.guide_layer = GuideLayer(config) if config.guided else None
         self.walk: Walk = iter
 
     @property
@@ -84,6 +86,7 @@ class HeliosTransformer(nn.Module):
         history: HistoryViews | None,
         layout: HistoryLayout,
         actions: Tensor | None = None,
+        guide: Guide | None = None,
     ) -> Tensor:
         """The velocity of `noisy`, in its shape and dtype.
 
@@ -94,19 +97,20 @@ class HeliosTransformer(nn.Module):
             history: at full resolution; None for a model without one.
             layout: the positions in time.
             actions: [B, F, A], one row per latent frame of the chunk.
+            guide: of the batch, for a guided model; None leaves it without one.
 
         Raises:
             ValueError: sizes that do not go together.
         """
         time = self._time(noisy, timestep, actions)
-        stream = self._noisy_stream(noisy, time, layout)
+        stream = self._noisy_stream(noisy, time, layout, guide)
         past = self._history_stream(history, layout, self._history_time(timestep), stream)
         embedded = self.condition_embedder.text_embedder(text)
         for block in self.walk_blocks():
             history_tokens, noisy_tokens = block(past, stream, block.text_key_value(embedded))
             past = Stream(history_tokens, past.rows, past.rotation)
             stream = Stream(noisy_tokens, stream.rows, stream.rotation)
-        return self._velocity(stream.tokens, time, noisy)
+        return self._velocity(stream.tokens, time, noisy, timestep, guide)
 
     def embed_text(self, text: Tensor) -> TextCache:
         """The part that depends on the text [B, L, text_dim] only."""
@@ -140,6 +144,7 @@ class HeliosTransformer(nn.Module):
         layout: HistoryLayout,
         actions: Tensor | None = None,
         return_hidden: Literal[False] = False,
+        guide: Guide | None = None,
     ) -> Tensor: ...
 
     @overload
@@ -153,6 +158,7 @@ class HeliosTransformer(nn.Module):
         actions: Tensor | None = None,
         *,
         return_hidden: Literal[True],
+        guide: Guide | None = None,
     ) -> tuple[Tensor, Tensor]: ...
 
     def denoise(
@@ -164,6 +170,7 @@ class HeliosTransformer(nn.Module):
         layout: HistoryLayout,
         actions: Tensor | None = None,
         return_hidden: bool = False,
+        guide: Guide | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """The velocity of `noisy`, as `forward` has it, from what was computed ahead.
 
@@ -172,14 +179,16 @@ class HeliosTransformer(nn.Module):
             timestep: [k·B].
             actions: [k·B, F, A], or [B, F, A] for the same in every draw.
             return_hidden: return the tokens after the last block, [k·B, N, D], as well.
+            guide: as in `forward`, of batch k·B, or of B for the same in every draw.
         """
         time = self._time(noisy, timestep, actions)
-        stream = self._noisy_stream(noisy, time, layout)
+        guide = None if guide is None else guide.draws(noisy.shape[0])
+        stream = self._noisy_stream(noisy, time, layout, guide)
         texts = zip(text_cache.keys, text_cache.values, strict=True)
         pasts = zip(history_cache.keys, history_cache.values, strict=True)
         for block, text, past in zip(self.walk_blocks(), texts, pasts, strict=True):
             stream = Stream(block.denoise(stream, past, text), stream.rows, stream.rotation)
-        velocity = self._velocity(stream.tokens, time, noisy)
+        velocity = self._velocity(stream.tokens, time, noisy, timestep, guide)
         return (velocity, stream.tokens) if return_hidden else velocity
 
     def cast(self, dtype: torch.dtype) -> HeliosTransformer:
@@ -233,12 +242,14 @@ class HeliosTransformer(nn.Module):
         told = timestep.new_zeros(1) if self.config.zero_history_timestep else timestep
         return self.condition_embedder.time(told).unsqueeze(1)
 
-    def _noisy_stream(self, noisy: Tensor, time: Tensor, layout: HistoryLayout) -> Stream:
+    def _noisy_stream(self, noisy: Tensor, time: Tensor, layout: HistoryLayout, guide: Guide | None) -> Stream:
         t, height, width = self.grid(noisy)
         if t != layout.chunk:
             raise ValueError(f"noisy has {noisy.shape[2]} latent frames, the layout's chunk {layout.chunk}")
         rotation = self.positions.noisy(layout, height, width, noisy.device)
         tokens = row_by_row(self.patch_embedding, noisy).to(self.dtype)
+        if guide is not None:
+            tokens = tokens + self._guidance().embed(guide).to(self.dtype)
         return Stream(tokens, self.condition_embedder.modulation(time), rotation)
 
     def _history_stream(
@@ -257,10 +268,18 @@ class HeliosTransformer(nn.Module):
             raise ValueError(f"the history has {tokens.shape[1]} tokens, {layout} makes {len(rotation)}")
         return Stream(tokens, self.condition_embedder.modulation(time), rotation)
 
-    def _velocity(self, tokens: Tensor, time: Tensor, noisy: Tensor) -> Tensor:
+    def _velocity(self, tokens: Tensor, time: Tensor, noisy: Tensor, timestep: Tensor, guide: Guide | None) -> Tensor:
         # The published model rounds the time to the weights' type before it modulates with it.
         normed = self.norm_out(tokens, time.to(self.dtype))
-        return unpatchify(self.proj_out(normed), self.grid(noisy), self.config.patch_size).to(noisy.dtype)
+        velocity = unpatchify(self.proj_out(normed), self.grid(noisy), self.config.patch_size).to(noisy.dtype)
+        if guide is None:
+            return velocity
+        return self._guidance().follow(velocity, noisy, normed, guide, timestep / 1000)
+
+    def _guidance(self) -> GuideLayer:
+        if self.guide_layer is None:
+            raise ValueError("this model takes no guide: its guided is false")
+        return self.guide_layer
 
     def _check_split(self) -> None:
         missing = self.config.ties_to_history

@@ -162,10 +162,10 @@ class OfficialDreamer:
         """`decode` of each, one after the other: the codec needs the memory that it has for one chunk."""
         return [self.decode(*pair) for pair in zip(latents, previous, strict=True)]
 
-    def keep(self, memory: RollingMemory, latents: Tensor, index: int) -> None:
-        """Remember the latents of chunk `index`."""
+    def keep(self, memory: RollingMemory, latents: Tensor, request: Request) -> None:
+        """Remember the latents that were made for a request."""
         memory.append(latents)
-        if self.options.second_anchor and index == 1:
+        if self.options.second_anchor and request.index == 1:
             memory.set_anchor(latents[:, :, :1])
 
     def _on_device(self) -> AbstractContextManager[object]:

@@ -94,7 +94,7 @@ def fit_residual(codec: LatentCodec, recipe: Recipe, paint: Painter, seed: int, 
 def empty_codec(recipe: Recipe, device: torch.device) -> LatentCodec:
     """A codec of the recipe's size that knows nothing yet."""
     part = recipe.codec
-    return LatentCodec(CodecConfig(part.latent_channels, 8, 4, part.hidden, part.blocks)).to(device)
+    return LatentCodec(CodecConfig(part.latent_channels, 8, 4, part.hidden, part.blocks, part.deblock)).to(device)
 
 
 def build_codec(recipe: Recipe, device: torch.device, paint: Painter, report: Report) -> LatentCodec:

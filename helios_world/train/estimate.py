@@ -15,6 +15,7 @@ from torch import Tensor
 
 from helios_world.lands.painters import Painter, painter_for
 from helios_world.lands.tables import Look
+from helios_world.train.atlas import empty_atlas
 from helios_world.train.codec import empty_codec
 from helios_world.train.learner import LAYOUT, Learner
 from helios_world.train.objective import Weights
@@ -130,7 +131,8 @@ class _Bench:
         self.recipe, self.watch = recipe, watch
         codec = empty_codec(recipe, device)
         self.learner = Learner(recipe, device)
-        self.streams = Streams(recipe, codec, LAYOUT, _Timed(painter, watch), recipe.seed)
+        atlas = empty_atlas(recipe, codec, self.learner.encoder.config.text_dim)
+        self.streams = Streams(recipe, codec, LAYOUT, _Timed(painter, watch), recipe.seed, atlas)
         self.streams.walkers.own_share = recipe.streams.own
         self.weights = Weights(codec.scale, recipe.pose, recipe.text.auxiliary, recipe.second, recipe.lowest_sigma)
 

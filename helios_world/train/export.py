@@ -13,6 +13,7 @@ from helios_world.lands.physics import FPS
 from helios_world.lands.world import FRAMES_PER_CHUNK, PROMPTS
 from helios_world.memory import HistoryLayout
 from helios_world.model import HeliosTransformer
+from helios_world.places import Atlas
 from helios_world.text import TextEncoder
 from helios_world.train.recipe import Recipe
 from helios_world.worldfile import ActionsPart, ControlPart, HistoryPart, SamplingPart, WorldFile
@@ -45,12 +46,12 @@ def export(
     out: Path,
     recipe: Recipe,
     layout: HistoryLayout,
-    parts: tuple[HeliosTransformer, LatentCodec, TextEncoder],
+    parts: tuple[HeliosTransformer, LatentCodec, TextEncoder, Atlas | None],
 ) -> Path:
     """Write `out/world` with the recipe and the logs of `out` in its `training/` folder; returns the folder."""
     folder = out / "world"
-    model, codec, encoder = parts
-    save_world(folder, world_file(recipe, layout), model, codec, encoder)
+    model, codec, encoder, atlas = parts
+    save_world(folder, world_file(recipe, layout), model, codec, encoder, atlas)
     training = folder / "training"
     training.mkdir(exist_ok=True)
     (training / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")

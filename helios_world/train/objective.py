@@ -110,6 +110,7 @@ def batch_loss(
         layout,
         batch.actions,
         return_hidden=True,
+        guide=batch.guide,
     )
     first = _errors(velocity, noise - target, weights.channel)
     some = slice(0, max(1, round(count * weights.second)))
@@ -148,10 +149,11 @@ def remembered(
     some = slice(len(result.clean) - count, None)
     clean, noise, actions = result.clean[some], result.noise[some], batch.actions[some]
     text, history = _part(result.text, some), _part(result.history, some)
+    guide = None if batch.guide is None else batch.guide.rows(some)
     for sigma in sigmas[1:-1]:
         noisy = (1 - sigma) * clean + sigma * noise
         timestep = torch.full((count,), 1000 * sigma, device=noisy.device)
-        velocity = model.denoise(noisy, timestep, text, history, layout, actions).float()
+        velocity = model.denoise(noisy, timestep, text, history, layout, actions, guide=guide).float()
         clean, noise = noisy - sigma * velocity, noisy + (1 - sigma) * velocity
     return torch.cat([result.clean[: -count or None], clean])
 
@@ -171,7 +173,9 @@ def _second_errors(
     sigma = torch.rand(len(target), generator=generator, device=target.device) * (1 - weights.lowest) + weights.lowest
     level = sigma[:, None, None, None, None]
     noisy = (1 - level) * target + level * noise
-    velocity = model.denoise(noisy, 1000 * sigma, text, history, layout, batch.actions[: len(target)])
+    some = slice(0, len(target))
+    guide = None if batch.guide is None else batch.guide.rows(some)
+    velocity = model.denoise(noisy, 1000 * sigma, text, history, layout, batch.actions[some], guide=guide)
     return _errors(velocity, noise - target, weights.channel) * sigma.square()
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+
+LONGEST = timedelta(hours=3)
+"""That the processes wait for one of them."""
 
 
 def join() -> tuple[int, int]:
@@ -15,8 +19,16 @@ def join() -> tuple[int, int]:
     if count == 1:
         return 0, 1
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, timeout=LONGEST)
     return dist.get_rank(), count
+
+
+def share(module: nn.Module) -> None:
+    """Give every process the first one's values of a module."""
+    if dist.is_initialized():
+        for value in module.state_dict().values():
+            dist.broadcast(value, 0)
 
 
 def leave() -> None:

@@ -20,7 +20,11 @@ from helios_world.lands.tables import Look
 from helios_world.lands.world import FRAMES_PER_CHUNK as FRAMES
 from helios_world.memory import HistoryLayout, RollingMemory
 from helios_world.model import HeliosTransformer
+from helios_world.model.guide import Guide
+from helios_world.places import Atlas
+from helios_world.places.place import KNOWN
 from helios_world.text import TextEncoder
+from helios_world.train.atlas import scenes_of
 from helios_world.train.recipe import Recipe
 
 SHOWN = (0, 1, 2, 3, 6, 9, 12, 18, 24)  # chunks after the start that the picture shows; 0 is the start itself
@@ -56,35 +60,41 @@ def make_cases(recipe: Recipe, count: int, past: int, future: int, seed: int) ->
 
 @torch.no_grad()
 def dream(
-    model: HeliosTransformer,
-    encoder: TextEncoder,
-    codec: LatentCodec,
+    parts: tuple[HeliosTransformer, LatentCodec, TextEncoder, Atlas | None],
     cases: Cases,
     layout: HistoryLayout,
     sigmas: tuple[float, ...],
 ) -> npt.NDArray[np.uint8]:
     """What the model makes of the cases: uint8 [K, future frames, H, W, 3]."""
+    model, codec, encoder, atlas = parts
     device = codec.mean.device
     latents = codec.encode(torch.from_numpy(cases.frames[:, : cases.past * FRAMES]))
     count, channels, _, height, width = latents.shape
     memory = RollingMemory(layout, channels, height, width, batch=count, device=str(device))
     memory.append(latents)
+    place, guide = None, None
     with torch.autocast(device.type, enabled=False):
+        if atlas is not None:
+            place = torch.cat([atlas.locate(own) for own in torch.split(latents, 1)])
         words = encoder([canonical(Scene(*map(int, scene))) for scene in cases.scenes])
     text = model.embed_text(words)
+    scene = scenes_of(cases.scenes, device)
     generator = torch.Generator().manual_seed(7)
-    frames, previous = [], latents[:, :, -1:]
+    frames = []
     for chunk in range(cases.past, cases.controls.shape[1]):
         actions = torch.from_numpy(cases.controls[:, chunk - 1 : chunk + 1].reshape(count, 1, 6)).to(device)
         history = model.encode_history(memory.views(), layout)
+        if atlas is not None and place is not None:
+            with torch.autocast(device.type, enabled=False):
+                place = atlas.advance(place, actions[:, 0, 3:], scene)
+                guide = Guide(atlas.paint(place, scene), place[:, KNOWN][:, 0])
         noisy = torch.randn(count, channels, 1, height, width, generator=generator).to(device)
         for sigma, after in pairwise(sigmas):
             timestep = torch.full((count,), 1000 * sigma, device=device)
-            velocity = model.denoise(noisy, timestep, text, history, layout, actions)
+            velocity = model.denoise(noisy, timestep, text, history, layout, actions, guide=guide)
             noisy = noisy + (after - sigma) * velocity.float()
+        frames.append(codec.decode(noisy, memory.newest(2)).cpu())
         memory.append(noisy)
-        frames.append(codec.decode(noisy, previous).cpu())
-        previous = noisy
     return torch.cat(frames, dim=1).numpy()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Part(BaseModel):
@@ -22,7 +22,9 @@ class WorldPart(_Part):
 
 
 class CodecPart(_Part):
-    """`frames` clips to fit the linear part on, `steps` of `batch` clips for the learned residual."""
+    """`clips` clips to fit the linear part on, `steps` of `batch` clips for the learned residual; `deblock` as in
+    `helios_world.codec.CodecConfig`.
+    """
 
     latent_channels: int
     hidden: int
@@ -31,6 +33,42 @@ class CodecPart(_Part):
     steps: int
     batch: int
     learning_rate: float
+    deblock: tuple[float, ...] = ()
+
+
+class AtlasPart(_Part):
+    """What the model knows of its lands by heart, trained on views from anywhere before the video model is.
+
+    Args:
+        hidden, depth: of the light field, per land; stride, landmarks: hidden channels of odometry and localizer.
+        reader_steps, odometry_steps, field_steps, localizer_steps: of 256 captions, of `walkers` chunks, and of
+            `field_batch` views.
+        reader_rate, odometry_rate, field_rate, localizer_rate: of AdamW, at the beginning.
+        kept: views in store; every few steps `painted` ones of one land replace its oldest.
+    """
+
+    hidden: int
+    depth: int
+    stride: int
+    landmarks: int
+    reader_steps: int
+    reader_rate: float
+    odometry_steps: int
+    odometry_rate: float
+    walkers: int
+    field_steps: int
+    field_rate: float
+    field_batch: int
+    localizer_steps: int
+    localizer_rate: float
+    kept: int
+    painted: int
+
+    @model_validator(mode="after")
+    def _fits(self) -> AtlasPart:
+        if 4 * self.painted > self.kept:
+            raise ValueError(f"{self.painted} views painted at a time do not fit into {self.kept} for four lands")
+        return self
 
 
 class TextPart(_Part):
@@ -54,6 +92,9 @@ class StreamPart(_Part):
         own_from, own_to: the steps between which it rises from 0.
         segment: mean length in chunks of a stretch on own or on true history; of a share `far` of them, `far_segment`.
         noise: largest noise level added to a true history frame; `clean` of the histories get none.
+        lost: with an atlas, share of the walkers that do not know where they are; drift: metres that the others are
+            wrong about it at most in one direction (standard deviation; a fifth as many radians), and `astray` of them
+            eight times as many.
     """
 
     count: int
@@ -71,6 +112,9 @@ class StreamPart(_Part):
     far_segment: float
     noise: float
     clean: float
+    lost: float = 0.0
+    drift: float = 0.0
+    astray: float = 0.0
 
 
 class OptimizerPart(_Part):
@@ -110,6 +154,7 @@ class Recipe(_Part):
     world: WorldPart
     codec: CodecPart
     text: TextPart
+    atlas: AtlasPart | None = None
     transformer: dict[str, Any]
     streams: StreamPart
     optimizer: OptimizerPart

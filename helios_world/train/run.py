@@ -28,6 +28,7 @@ from helios_world.lands.tables import Look
 from helios_world.text import TextConfig
 from helios_world.text.pretrain import pretrain
 from helios_world.train import parallel, preview
+from helios_world.train.atlas import empty_atlas, fit_atlas
 from helios_world.train.codec import build_codec, empty_codec, fit_residual
 from helios_world.train.curves import draw_curves
 from helios_world.train.learner import LAYOUT, Learner
@@ -109,6 +110,7 @@ class Run:
         (out / "sheets").mkdir(parents=True, exist_ok=True)
         self.learner = Learner(recipe, device, rank, processes)
         self.codec = empty_codec(recipe, device)
+        self.atlas = empty_atlas(recipe, self.codec, self.learner.encoder.config.text_dim)
         self.painting: Painting = painter_for
         self.kept: dict[str, Any] | None = None
 
@@ -121,7 +123,7 @@ class Run:
     def streams(self) -> Streams:
         """The walkers, where they were when the run was saved, or new ones."""
         seed = self.recipe.seed + 1000 + self.step + 100_003 * self.rank
-        streams = Streams(self.recipe, self.codec, LAYOUT, self.painter, seed)
+        streams = Streams(self.recipe, self.codec, LAYOUT, self.painter, seed, self.atlas)
         if self.kept is not None:
             streams.load_state_dict(self.kept["streams"])
             self.learner.set_chance(self.kept["chance"])
@@ -139,10 +141,17 @@ class Run:
             return
         # AdamW's step counts have to stay on the processor, where reading them waits for nobody.
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if ("atlas" in state) != (self.atlas is not None):
+            have, wants = ("has an", "none") if "atlas" in state else ("has no", "one")
+            raise CheckpointError(
+                f"{str(path)!r} {have} atlas and the recipe {self.recipe.name!r} wants {wants}; begin in another folder"
+            )
         self.learner.load_state_dict(state)
         self.learner.generator.manual_seed(self.recipe.seed + 7919 * state["step"] + self.rank)
         self.step = state["step"]
         self.codec.load_state_dict(state["codec"])
+        if self.atlas is not None:
+            self.atlas.load_state_dict(state["atlas"])
         self._load_walkers()
         how = "exactly" if self.kept else "with new walkers"
         console.print(f"going on from step {self.step}, {how}")
@@ -153,6 +162,8 @@ class Run:
         _write(walkers, self._walkers_file)
         if self.rank == 0:
             state = {"step": self.step, **self.learner.state_dict(), "codec": self.codec.state_dict()}
+            if self.atlas is not None:
+                state["atlas"] = self.atlas.state_dict()
             _write(state, self.out / "state.pt")
 
     def train(self, deadline: float) -> None:
@@ -182,7 +193,7 @@ class Run:
             self.save()
             done.touch()
         model, encoder = self.learner.averaged()
-        folder = export(self.out, self.recipe, LAYOUT, (model, self.codec, encoder))
+        folder = export(self.out, self.recipe, LAYOUT, (model, self.codec, encoder, self.atlas))
         console.print(f"the world is in {folder}")
         return folder
 
@@ -227,7 +238,8 @@ class Run:
     def _preview(self) -> None:
         model, encoder = self.learner.averaged()
         with torch.autocast(self.device.type, torch.bfloat16):
-            dreamt = preview.dream(model, encoder, self.codec, self._cases, LAYOUT, self.recipe.sigmas)
+            parts = model, self.codec, encoder, self.atlas
+            dreamt = preview.dream(parts, self._cases, LAYOUT, self.recipe.sigmas)
         result = preview.measure(self._cases, dreamt)
         preview.save_sheet(self.out / "sheets" / f"{self.step:06d}.png", self._cases, dreamt)
         _append(self.out / "preview.csv", {"step": self.step, **{k: round(v, 3) for k, v in result.items()}})
@@ -238,25 +250,47 @@ class Run:
         self.codec = build_codec(self.recipe, self.device, self.painter, self._codec_report)
         trained = pretrain(TextConfig(), self.recipe.text.steps, self.recipe.seed, 64, caption_batch)
         self.learner.encoder.load_state_dict(trained.state_dict())
+        self._chart()
         self.learner.forget_averages()
 
     def _adopt(self, folder: Path) -> None:
         """Take over a world's weights, its decoder too."""
         world = load_checkpoint(folder, self.device, torch.float32)
-        pairs = (
+        unguided = world.atlas is None and self.atlas is not None
+        pairs: list[tuple[torch.nn.Module, torch.nn.Module]] = [
             (self.learner.model, world.transformer),
             (self.learner.encoder, world.text_encoder),
             (self.codec, world.codec),
-        )
+        ]
+        if self.atlas is not None and world.atlas is not None:
+            pairs.append((self.atlas, world.atlas))
         for mine, theirs in pairs:
+            values = theirs.state_dict()
+            if unguided and mine is self.learner.model:
+                values |= {name: value for name, value in mine.state_dict().items() if name.startswith("guide_layer.")}
             try:
-                mine.load_state_dict(theirs.state_dict())
+                mine.load_state_dict(values)
             except RuntimeError as error:
                 raise CheckpointError(
                     f"{str(folder)!r} does not fit the recipe {self.recipe.name!r}: {error}"
                 ) from error
+        if unguided:
+            self._chart()
         self.learner.forget_averages()
         (self.out / "codec_done").touch()
+
+    def _chart(self) -> None:
+        """Make the atlas, if the recipe has one."""
+        if self.atlas is None:
+            return
+        if self.rank == 0:
+            fit_atlas(self.atlas, self.recipe, self.codec, self.learner.encoder, self.painter, self._atlas_report)
+        parallel.share(self.atlas)
+
+    def _atlas_report(self, part: str, step: int, steps: int, values: dict[str, float]) -> None:
+        if step % 500 == 0 or step == steps:
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+            console.print(f"{part} {step}/{steps}  {shown}")
 
     def _codec_report(self, step: int, steps: int, values: dict[str, float]) -> None:
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())

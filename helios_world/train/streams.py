@@ -22,6 +22,10 @@ from helios_world.codec import LatentCodec
 from helios_world.lands.painters import Painter, upload
 from helios_world.lands.world import FRAMES_PER_CHUNK as FRAMES
 from helios_world.memory import HistoryLayout, HistoryViews
+from helios_world.model.guide import Guide
+from helios_world.places import Atlas
+from helios_world.places.place import shifted
+from helios_world.train.atlas import scenes_of, standing
 from helios_world.train.recipe import Recipe
 from helios_world.train.walkers import Clips, Past, Turn, Walkers
 from helios_world.train.words import Words, put_together
@@ -41,6 +45,7 @@ class Batch:
         words: K prompts as they are now; before: of the rows `fading`, those that were there before.
         share: of the text now in the mixture, one number per row of `fading`.
         scenes: [K, 2] land and moment now; poses: [K, 4] place in 10 m and heading as cosine and sine, at the end.
+        guide: what an atlas expects to see, if there is one.
         own: [K] whether the history is the model's own; first: [K] whether there is no history yet.
     """
 
@@ -55,6 +60,7 @@ class Batch:
     share: Tensor
     scenes: Tensor
     poses: Tensor
+    guide: Guide | None
     own: Tensor
     first: Tensor
 
@@ -62,7 +68,16 @@ class Batch:
 class Streams:
     """S walkers and their memories."""
 
-    def __init__(self, recipe: Recipe, codec: LatentCodec, layout: HistoryLayout, painter: Painter, seed: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        codec: LatentCodec,
+        layout: HistoryLayout,
+        painter: Painter,
+        seed: int,
+        atlas: Atlas | None = None,
+    ) -> None:
+        self.atlas = atlas
         self.part, self.codec, self.layout, self.painter = recipe.streams, codec, layout, painter
         self.device = codec.mean.device
         self.walkers = Walkers(recipe.streams, recipe.world.blend, layout.length, seed)
@@ -98,6 +113,7 @@ class Streams:
             share=self._up(turn.clips.share[turn.fading]),
             scenes=self._up(turn.clips.scenes),
             poses=self._up(_pose_targets(turn.states)),
+            guide=None if self.atlas is None else self._guide(turn, self.atlas),
             own=self._up(turn.own),
             first=self._up(turn.length == 0),
         )
@@ -155,6 +171,25 @@ class Streams:
             mixed = torch.lerp(before.float(), frames[rows].float(), weight)
             frames.index_copy_(0, rows, mixed.round().to(torch.uint8))
         return frames
+
+    @torch.no_grad()
+    def _guide(self, turn: Turn, atlas: Atlas) -> Guide:
+        """What the atlas expects; places are a little wrong, some very, and some walkers do not know theirs."""
+        before = standing(turn.began, turn.clips.scenes, self.device)
+        count = len(before)
+        lost, off = self._uniform(count) < self.part.lost, self._uniform(count) < self.part.astray
+        size = self._uniform(count) * torch.where(off, 8.0, 1.0) * self.part.drift
+        error = torch.randn((count, 3), generator=self.generator, device=self.device) * size[:, None]
+        error[:, 2] *= 0.2
+        scene, old = (scenes_of(pairs, self.device) for pairs in (turn.clips.scenes, turn.clips.before))
+        share = self._up(turn.clips.share)[:, None]
+        place = atlas.advance(shifted(before, error), self._up(turn.actions[:, 3:]), share * scene + (1 - share) * old)
+        latents = atlas.paint(place, scene)
+        if len(turn.fading):
+            rows = self._up(turn.fading)
+            mixed = torch.lerp(atlas.paint(place[rows], old[rows]), latents[rows], share[rows][..., None, None, None])
+            latents = latents.index_copy(0, rows, mixed)
+        return Guide(latents, (~lost).float())
 
     def _history(self, index: Tensor, own: Tensor, length: Tensor) -> HistoryViews:
         """The history, with noise on the true ones (frame-aware corruption)."""

@@ -59,7 +59,8 @@ class Turn:
     Args:
         which: [K]; begun: the walkers that were put elsewhere; restarted: those that begin a stretch from the truth.
         past: what the begun ones remember; clips: what all K see now.
-        actions: float32 [K, 6], the previous and the present controls; states: [K, 6] at the end of the chunk.
+        actions: float32 [K, 6], the previous and the present controls.
+        began, states: [K, 6] at the beginning and at the end of the chunk.
         own: [K], whether the history is the model's own; length: [K], chunks remembered so far.
         words: K prompts; fading: rows of the batch whose prompt changes, and the prompts `before` of these.
     """
@@ -70,6 +71,7 @@ class Turn:
     past: Past
     clips: Clips
     actions: npt.NDArray[np.float32]
+    began: F64
     states: F64
     own: Flags
     length: I64
@@ -113,8 +115,9 @@ class Walkers:
         past = self._begin(begun)
         self._change_prompts(which)
         restarted = self._change_segments(which)
-        controls = self.explorer.sample_for(which, self.states[which])
-        self.states[which], poses = physics.walk(self.states[which], controls, self.scenes[which, 0], FRAMES)
+        began = self.states[which]
+        controls = self.explorer.sample_for(which, began)
+        self.states[which], poses = physics.walk(began, controls, self.scenes[which, 0], FRAMES)
         self.faded[which] = np.minimum(self.faded[which] + 1, self.blend)
         share = (self.faded[which] / self.blend).astype(np.float32)
         actions = np.concatenate([self.previous[which], controls], axis=1)
@@ -128,6 +131,7 @@ class Walkers:
             past=past,
             clips=Clips(poses, self.scenes[which], self.old_scenes[which], share),
             actions=actions,
+            began=began,
             states=self.states[which],
             own=self.own[which],
             length=self.length[which],

@@ -206,9 +206,9 @@ class Knowing(Player):
     def next(self, memory: Any, told: tuple[Action, Action], index: int, prompt: str, seed: int) -> Any:
         shift = 4 * (("turn_right" in told[1].buttons) - ("turn_left" in told[1].buttons))
         frame = np.roll(memory[-1], shift, axis=1)
-        return frame[None], frame
+        return frame[None], frame, None
 
-    def keep(self, memory: Any, latents: Any) -> None:
+    def keep(self, memory: Any, latents: Any, request: Any) -> None:
         memory.append(latents)
 
 
@@ -216,7 +216,7 @@ class Deaf(Knowing):
     """Shows the last frame again whatever is done."""
 
     def next(self, memory: Any, told: tuple[Action, Action], index: int, prompt: str, seed: int) -> Any:
-        return memory[-1][None], memory[-1]
+        return memory[-1][None], memory[-1], None
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,31 +30,13 @@ from helios_world.train.streams import Streams
 NANO = Path(preview.__file__).parent / "recipes" / "nano.json"
 
 
-def _tiny(**changes: object) -> dict[str, object]:
-    recipe = json.loads(NANO.read_text())
-    recipe |= {"name": "tiny", "steps": 4, "batch": 4, "save_every": 2, "sheet_every": 25}
-    recipe["world"] |= {"height": 32, "width": 64}
-    recipe["codec"] |= {"latent_channels": 6, "hidden": 8, "blocks": 1, "clips": 24, "steps": 2, "batch": 2}
-    recipe["text"] |= {"steps": 2}
-    recipe["transformer"] |= {
-        "num_attention_heads": 2,
-        "attention_head_dim": 16,
-        "in_channels": 6,
-        "out_channels": 6,
-        "ffn_dim": 32,
-        "num_layers": 2,
-        "rope_dim": [4, 6, 6],
-        "freq_dim": 32,
-    }
-    recipe["streams"] |= {"count": 8, "own": 1.0, "own_from": 0, "own_to": 1}
-    recipe["optimizer"] |= {"warmup": 1, "decay": 2}
-    return recipe | changes
+Recipes = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Path:
+def tiny(make_recipe: Recipes, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.json"
-    path.write_text(json.dumps(_tiny()))
+    path.write_text(json.dumps(make_recipe()))
     return path
 
 
@@ -80,8 +64,8 @@ class Stopped(Run):
         super()._step(weights)
 
 
-def test_a_run_that_broke_off_goes_on_exactly(tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(_tiny(steps=6, refined=0.5))
+def test_a_run_that_broke_off_goes_on_exactly(make_recipe: Recipes, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(make_recipe(steps=6, refined=0.5))
     whole, broken = (Run(recipe, tmp_path / name, torch.device("cpu")) for name in ("whole", "broken"))
     whole.load()
     whole.train(math.inf)
@@ -118,8 +102,8 @@ def test_what_is_prepared_on_one_machine_begins_a_run_on_another(tiny: Path, tmp
     assert written["residual.leave.weight"].any()
 
 
-def test_a_recipe_is_measured_before_it_runs() -> None:
-    measured = estimate(Recipe.model_validate(_tiny()), torch.device("cpu"), steps=2)
+def test_a_recipe_is_measured_before_it_runs(make_recipe: Recipes) -> None:
+    measured = estimate(Recipe.model_validate(make_recipe()), torch.device("cpu"), steps=2)
     assert set(measured.parts) == set(PARTS)
     assert all(seconds > 0 for seconds in measured.parts.values())
     assert measured.steps_in(1.0) == int(3600 / measured.step)
@@ -128,10 +112,10 @@ def test_a_recipe_is_measured_before_it_runs() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_step_never_waits_for_a_gpu() -> None:
+def test_a_step_never_waits_for_a_gpu(make_recipe: Recipes) -> None:
     device = torch.device("cuda")
     painter = painter_for(Look(32, 64), device)
-    measured = _Bench(Recipe.model_validate(_tiny()), device, _Watch(device), painter)
+    measured = _Bench(Recipe.model_validate(make_recipe()), device, _Watch(device), painter)
     measured.watch.waits = False
     for _ in range(4):
         measured.step()
@@ -175,9 +159,9 @@ def test_the_same_seed_gives_the_same_weights(tiny: Path, tmp_path: Path) -> Non
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-def test_unknown_keys_of_a_recipe_are_errors(tmp_path: Path) -> None:
+def test_unknown_keys_of_a_recipe_are_errors(make_recipe: Recipes, tmp_path: Path) -> None:
     path = tmp_path / "wrong.json"
-    path.write_text(json.dumps(_tiny(colour="red")))
+    path.write_text(json.dumps(make_recipe(colour="red")))
     with pytest.raises(ValidationError, match="colour"):
         Recipe.read(path)
 
@@ -192,8 +176,8 @@ def test_the_rate_rises_stays_and_falls() -> None:
 
 
 @pytest.fixture(scope="module")
-def streams() -> Streams:
-    recipe = Recipe.model_validate(_tiny())
+def streams(make_recipe: Recipes) -> Streams:
+    recipe = Recipe.model_validate(make_recipe())
     paint = HostPainter(Look(32, 64))
     codec = build_codec(recipe, torch.device("cpu"), paint, lambda *_: None)
     return Streams(recipe, codec, HistoryLayout(), paint, seed=5)
@@ -231,8 +215,8 @@ def test_every_walker_takes_its_turn(streams: Streams) -> None:
     assert np.bincount(seen, minlength=8).min() >= 1
 
 
-def test_preview_measures_a_perfect_and_a_frozen_dream() -> None:
-    cases = preview.make_cases(Recipe.model_validate(_tiny()), 4, 3, 6, seed=2)
+def test_preview_measures_a_perfect_and_a_frozen_dream(make_recipe: Recipes) -> None:
+    cases = preview.make_cases(Recipe.model_validate(make_recipe()), 4, 3, 6, seed=2)
     truth = cases.frames[:, 12:]
     perfect = preview.measure(cases, truth)
     frozen = preview.measure(cases, np.repeat(cases.frames[:, 11:12], truth.shape[1], axis=1))

@@ -138,9 +138,9 @@ def test_one_pass_for_each_schedule(tiny: Path, monkeypatch: pytest.MonkeyPatch)
     passes: list[int] = []
     denoise = dreamer.checkpoint.transformer.denoise  # type: ignore[attr-defined]
 
-    def count(noisy: torch.Tensor, *others: Any) -> torch.Tensor:
+    def count(noisy: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
         passes.append(len(noisy))
-        return denoise(noisy, *others)  # type: ignore[no-any-return]
+        return denoise(noisy, *others, **named)  # type: ignore[no-any-return]
 
     words = (PromptWeight("ice", 1.0),)
     starts = ("prompt", None, "image", "prompt", None)

@@ -153,9 +153,9 @@ def test_more_noise_levels_for_the_first_chunk_of_words(world: DreamWorld, monke
         passes.append(0)
         return sample(request, past)
 
-    def count(*arguments: Any) -> torch.Tensor:
+    def count(*arguments: Any, **named: Any) -> torch.Tensor:
         passes[-1] += 1
-        return denoise(*arguments)
+        return denoise(*arguments, **named)
 
     monkeypatch.setattr(world.dreamer, "sample", listen)
     monkeypatch.setattr(world.dreamer.checkpoint.transformer, "denoise", count)

@@ -85,7 +85,7 @@ def merge(start: Path, adapter: Path, out: Path) -> Path:
     adapters.merge("merged")
     plain = plain_transformer(world.transformer, weights)
     assert plain.config == config
-    save_world(out, world.world, plain, world.codec, world.text_encoder)
+    save_world(out, world.world, plain, world.codec, world.text_encoder, world.atlas)
     return out
 
 
@@ -103,7 +103,7 @@ def _write_whole(folder: Path, run: Run, weights: Mapping[str, Tensor]) -> None:
     if _is_world(run.recipe.start):
         assert run.recipe.start is not None
         world = load_checkpoint(Path(run.recipe.start), torch.device("cpu"), torch.float32)
-        save_world(folder, world.world, model, world.codec, world.text_encoder)
+        save_world(folder, world.world, model, world.codec, world.text_encoder, world.atlas)
         return
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,316 @@
+"""Making an atlas: four small networks, each trained on what the game itself says, before the video model needs them.
+
+Nothing of a walk's past is needed for it, so that a sample costs a hundredth of one of the video model, and the light
+field can see every corner of the lands many times. Letters: K samples, P numbers of a place, S numbers of a scene.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from helios_world.codec import LatentCodec
+from helios_world.lands import physics
+from helios_world.lands.captions import caption_batch
+from helios_world.lands.controls import STRAFE_SPEED, TURN_RATE, WALK_SPEED
+from helios_world.lands.explorer import Explorer
+from helios_world.lands.painters import Painter, upload
+from helios_world.lands.world import FRAMES_PER_CHUNK as FRAMES
+from helios_world.places import Atlas, AtlasConfig
+from helios_world.places.odometry import LARGEST, way_between
+from helios_world.places.place import BODY, KNOWN, POSITION, SCENE, SPEED, UNIT, heading_of, place_of
+from helios_world.text import TextEncoder
+from helios_world.train.recipe import AtlasPart, Recipe
+
+Report = Callable[[str, int, int, dict[str, float]], None]
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+LANDS = MOMENTS = 4
+RENEWED_EVERY = 4
+"""Steps."""
+GREATEST = (WALK_SPEED, STRAFE_SPEED, math.radians(TURN_RATE))
+
+
+def empty_atlas(recipe: Recipe, codec: LatentCodec, text_dim: int) -> Atlas | None:
+    """An atlas of the recipe's size that knows nothing yet; None if the recipe has none."""
+    part = recipe.atlas
+    if part is None:
+        return None
+    config = AtlasConfig(
+        lands=LANDS,
+        moments=MOMENTS,
+        controls=3,
+        text_dim=text_dim,
+        latent_channels=codec.config.latent_channels,
+        height=recipe.world.height // codec.config.spatial,
+        width=recipe.world.width // codec.config.spatial,
+        view=90.0,
+        hidden=part.hidden,
+        depth=part.depth,
+        stride=part.stride,
+        landmarks=part.landmarks,
+    )
+    return Atlas(config).to(codec.mean.device)
+
+
+def fit_atlas(
+    atlas: Atlas, recipe: Recipe, codec: LatentCodec, encoder: TextEncoder, painter: Painter, report: Report
+) -> None:
+    """Train all parts of an atlas, one after the other."""
+    part = recipe.atlas
+    if part is None:
+        raise ValueError(f"the recipe {recipe.name!r} has no atlas")
+    atlas.channels.copy_(codec.scale.square() / codec.scale.square().mean())
+    entrances = [physics.spawn_pose(land) for land in range(LANDS)]
+    atlas.entrances.copy_(torch.tensor([[x, y, math.cos(h), math.sin(h)] for x, y, h in entrances]))
+    fit_reader(atlas, encoder, part, recipe.seed, report)
+    fit_odometry(atlas, part, recipe.seed + 1, report)
+    fit_field(atlas, codec, painter, part, recipe.seed + 2, report)
+    fit_localizer(atlas, codec, painter, part, recipe.seed + 3, report)
+    set_doubt(atlas, codec, painter, recipe.seed + 4)
+
+
+def places(before: F64, after: F64, scenes: I64, device: torch.device) -> Tensor:
+    """Places [K, P] of walkers that a chunk took from the states `before` to `after` [K, 6], in scenes [K, 2]."""
+    old, new = (standing(states, scenes, device) for states in (before, after))
+    way = way_between(old, UNIT * new[:, POSITION], heading_of(new))
+    return torch.cat([new[:, : SPEED.stop], way, new[:, KNOWN.start :]], dim=1)
+
+
+def scenes_of(scenes: I64, device: torch.device) -> Tensor:
+    """Pairs of land and moment [K, 2] as shares [K, S]."""
+    pairs = upload(scenes, device)
+    return torch.cat([F.one_hot(pairs[:, 0], LANDS), F.one_hot(pairs[:, 1], MOMENTS)], dim=1).float()
+
+
+def fit_reader(atlas: Atlas, encoder: TextEncoder, part: AtlasPart, seed: int, report: Report) -> None:
+    """Which land and moment a caption names, from its embedding."""
+    rng = np.random.default_rng(seed)
+    with _fitting(atlas.reader, part.reader_steps, part.reader_rate) as steps:
+        for step in steps:
+            captions, scenes = caption_batch(rng, 256)
+            with torch.no_grad():
+                text = encoder(captions).float().mean(1)
+            named = torch.as_tensor(scenes, device=text.device)
+            land, moment = atlas.split(atlas.reader(text))
+            loss = F.cross_entropy(land, named[:, 0], ignore_index=-1) + F.cross_entropy(moment, named[:, 1])
+            loss.backward()  # type: ignore[no-untyped-call]
+            if step % 100 == 99:
+                right = ((land.argmax(1) == named[:, 0]) | (named[:, 0] < 0)) & (moment.argmax(1) == named[:, 1])
+                values = {"loss": float(loss.detach()), "right": float(right.float().mean())}
+                report("reader", step + 1, part.reader_steps, values)
+
+
+def fit_odometry(atlas: Atlas, part: AtlasPart, seed: int, report: Report) -> None:
+    """How one moves, from inputs alone."""
+    rng, device = np.random.default_rng(seed), atlas.channels.device
+    walks = _Walks(part.walkers, rng)
+    with _fitting(atlas.odometry, part.odometry_steps, part.odometry_rate) as steps:
+        for step in steps:
+            before, after, controls, scenes = walks.next()
+            old, new = (standing(states, scenes, device) for states in (before, after))
+            made = atlas.advance(old, upload(controls, device), old[:, SCENE])
+            turn = way_between(new, UNIT * new[:, POSITION], heading_of(made))[:, 2] / LARGEST[2]
+            metres = UNIT * (made[:, POSITION] - new[:, POSITION]) / LARGEST[0]
+            wrong = torch.cat([metres, turn[:, None], made[:, SPEED] - new[:, SPEED]], dim=1)
+            loss = F.huber_loss(wrong, torch.zeros_like(wrong), delta=0.05)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if step % 100 == 99:
+                far = 1e3 * LARGEST[0] * metres.detach().norm(dim=1)
+                degrees = torch.rad2deg(turn.detach().abs() * LARGEST[2])
+                values = {"mm": float(far.mean()), "worst mm": float(far.max()), "degrees": float(degrees.mean())}
+                report("odometry", step + 1, part.odometry_steps, values)
+
+
+def fit_field(atlas: Atlas, codec: LatentCodec, painter: Painter, part: AtlasPart, seed: int, report: Report) -> None:
+    """What is to be seen from everywhere. Frames are painted beside the training, and each is used several times."""
+    weight = (codec.scale / codec.scale.mean()).view(1, -1, 1, 1, 1)
+    device = codec.mean.device
+    with (
+        _views(codec, painter, part, seed) as store,
+        _fitting(atlas.field, part.field_steps, part.field_rate) as steps,
+    ):
+        for step in steps:
+            store.renew(step)
+            total = torch.zeros((), device=device)
+            for land in range(LANDS):
+                place, latents = store.draw(land, part.field_batch // LANDS)
+                with torch.autocast(device.type, torch.bfloat16):
+                    rays = atlas.field.rays(place, atlas.split(place[:, SCENE])[1])
+                    seen = atlas.field.picture(atlas.field.look(rays, land))
+                loss = ((seen - latents).square() * weight).mean() / LANDS
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+            if step % 100 == 99:
+                values = {"loss": float(total), "painted": float(sum(store.painted))}
+                report("field", step + 1, part.field_steps, values)
+
+
+def fit_localizer(
+    atlas: Atlas, codec: LatentCodec, painter: Painter, part: AtlasPart, seed: int, report: Report
+) -> None:
+    """Where a picture was taken."""
+    device = codec.mean.device
+    with (
+        _views(codec, painter, part, seed) as store,
+        _fitting(atlas.localizer, part.localizer_steps, part.localizer_rate) as steps,
+    ):
+        for step in steps:
+            store.renew(step)
+            drawn = [store.draw(land, part.field_batch // LANDS) for land in range(LANDS)]
+            place, latents = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+            latents = latents + 0.1 * torch.rand(len(latents), 1, 1, 1, 1, device=device) * torch.randn_like(latents)
+            with torch.autocast(device.type, torch.bfloat16):
+                body, logits = atlas.localizer(atlas.weighted(latents))
+            wrong = F.smooth_l1_loss(body.float(), place[:, :BODY], beta=0.1)
+            land, moment = atlas.split(logits.float())
+            named = [shares.argmax(1) for shares in atlas.split(place[:, SCENE])]
+            loss = 10 * wrong + F.cross_entropy(land, named[0]) + F.cross_entropy(moment, named[1])
+            loss.backward()  # type: ignore[no-untyped-call]
+            if step % 100 == 99:
+                metres = 10 * (body[:, :2].detach().float() - place[:, :2]).norm(dim=1)
+                values = {"loss": float(loss.detach()), "metres": float(metres.mean())}
+                report("localizer", step + 1, part.localizer_steps, values)
+
+
+@torch.no_grad()
+def set_doubt(atlas: Atlas, codec: LatentCodec, painter: Painter, seed: int, count: int = 64) -> None:
+    """Believe what fits twice as badly as the worst of some true pictures, and nothing worse."""
+    place, latents = sights(codec, painter, count, np.random.default_rng(seed))
+    errors = atlas.mismatch(place, latents)
+    atlas.doubt.copy_(2 * errors.max())
+
+
+def sights(
+    codec: LatentCodec, painter: Painter, count: int, rng: np.random.Generator, land: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """What is seen from anywhere: places [K, P] and latents [K, C, 1, h, w]; a quarter of the walkers stand still."""
+    scenes = rng.integers(0, 4, (count, 2))
+    if land is not None:
+        scenes[:, 0] = land
+    states = physics.at_rest(physics.random_poses(rng, scenes[:, 0]))
+    explorer, moves = Explorer(count, rng), rng.random((count, 1)) > 0.25
+    warm = (explorer.sample(states) * moves).astype(np.float32)
+    before, _ = physics.walk(states, warm, scenes[:, 0], int(rng.integers(1, 9)))
+    held = np.where(rng.random((count, 1)) < 0.6, warm, explorer.sample(before) * moves).astype(np.float32)
+    after, poses = physics.walk(before, held, scenes[:, 0], FRAMES)
+    painted = painter(poses.reshape(-1, 3), np.repeat(scenes, FRAMES, axis=0))
+    device = codec.mean.device
+    latents = codec.encode(painted.view(count, FRAMES, *painted.shape[1:]))
+    return places(before, after, scenes, device), latents
+
+
+class _Views:
+    """Views of every land, of which the oldest are replaced all the time.
+
+    A thread of its own paints the next ones while a network is trained on those that are there. Which ones are there at
+    which step depends on the seed alone.
+    """
+
+    def __init__(self, codec: LatentCodec, painter: Painter, part: AtlasPart, seed: int, pool: Executor) -> None:
+        self.codec, self.painter, self.part, self.pool = codec, painter, part, pool
+        self.rng = np.random.default_rng(seed)
+        self.room = part.kept // LANDS
+        self.kept: list[tuple[Tensor, Tensor]] = []
+        self.painted = [0] * LANDS
+        for land in range(LANDS):
+            place, latents = self._paint(land)
+            blank = latents.new_zeros((self.room, *latents.shape[1:]))
+            self.kept.append((place.new_zeros((self.room, place.shape[1])), blank))
+            self._put(land, place, latents)
+        self.turn = 0
+        self.coming = pool.submit(self._paint, self.turn)
+
+    def renew(self, step: int) -> None:
+        """Take the next views, when it is time for them."""
+        if step % RENEWED_EVERY:
+            return
+        self._put(self.turn, *self.coming.result())
+        self.turn = (self.turn + 1) % LANDS
+        self.coming = self.pool.submit(self._paint, self.turn)
+
+    def draw(self, land: int, count: int) -> tuple[Tensor, Tensor]:
+        """Places and latents of random views of a land, among those that are there."""
+        place, latents = self.kept[land]
+        index = torch.randint(min(self.painted[land], self.room), (count,), device=place.device)
+        return place[index], latents[index].float()
+
+    def _paint(self, land: int) -> tuple[Tensor, Tensor]:
+        place, latents = sights(self.codec, self.painter, self.part.painted, self.rng, land)
+        return place, latents.half()
+
+    def _put(self, land: int, place: Tensor, latents: Tensor) -> None:
+        index = (self.painted[land] + torch.arange(len(place), device=place.device)) % self.room
+        for mine, new in zip(self.kept[land], (place, latents), strict=True):
+            mine.index_copy_(0, index, new)
+        self.painted[land] += len(place)
+
+
+@contextmanager
+def _views(codec: LatentCodec, painter: Painter, part: AtlasPart, seed: int) -> Iterator[_Views]:
+    with ThreadPoolExecutor(1) as pool:
+        yield _Views(codec, painter, part, seed, pool)
+
+
+@contextmanager
+def _fitting(module: nn.Module, steps: int, rate: float) -> Iterator[Iterable[int]]:
+    """The numbers of the steps; between two of them the optimiser makes one. In the end, an average of the weights."""
+    optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=1e-4)
+    average = [value.detach().clone() for value in module.parameters()]
+
+    def counted() -> Iterator[int]:
+        for step in range(steps):
+            share = min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            for group in optimizer.param_groups:
+                group["lr"] = rate * share
+            optimizer.zero_grad(set_to_none=True)
+            yield step
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimizer.step()
+            with torch.no_grad():
+                keep = min(0.995, step / (step + 10))
+                for mean, value in zip(average, module.parameters(), strict=True):
+                    mean.lerp_(value, 1 - keep)
+
+    yield counted()
+    with torch.no_grad():
+        for mean, value in zip(average, module.parameters(), strict=True):
+            value.copy_(mean)
+
+
+@dataclass
+class _Walks:
+    """Walkers that go about for ever, and are put elsewhere now and then."""
+
+    count: int
+    rng: np.random.Generator
+
+    def __post_init__(self) -> None:
+        self.scenes = self.rng.integers(0, 4, (self.count, 2))
+        self.states = physics.at_rest(physics.random_poses(self.rng, self.scenes[:, 0]))
+        self.explorer = Explorer(self.count, self.rng, 0.18)
+
+    def next(self) -> tuple[F64, F64, npt.NDArray[np.float32], I64]:
+        """States before and after a chunk, its controls, and the scenes."""
+        new = np.flatnonzero(self.rng.random(self.count) < 0.03)
+        self.scenes[new] = self.rng.integers(0, 4, (len(new), 2))
+        self.states[new] = physics.at_rest(physics.random_poses(self.rng, self.scenes[new, 0]))
+        before, controls = self.states, self.explorer.sample(self.states)
+        self.states, _ = physics.walk(before, controls, self.scenes[:, 0], FRAMES)
+        return before, self.states, controls, self.scenes.copy()
+
+
+def standing(states: F64, scenes: I64, device: torch.device) -> Tensor:
+    """Places of walkers with states [K, 6] of which it is not known how they got there."""
+    rows = upload(states.astype(np.float32), device)
+    speed = rows[:, 3:] / rows.new_tensor(GREATEST)
+    return place_of(rows[:, :2], rows[:, 2], speed, torch.zeros_like(speed), scenes_of(scenes, device))
