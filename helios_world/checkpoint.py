@@ -217,7 +217,7 @@ def _kept_in_transformer(name: str) -> bool:
 
 def _kept_in_atlas(name: str) -> bool:
     """Buffers, and the free motion: what it is wrong by adds up."""
-    return "." not in name or name.startswith(("odometry.straight.", "odometry.bend."))
+    return "." not in name or name.startswith(("odometry.straight.", "odometry.bend.", "odometry.bounds"))
 
 
 def _check_parts(

@@ -72,7 +72,7 @@ class NativeDreamer:
         if given is not None:
             latents = self.encode(given)
             memory.append(latents)
-            if self.checkpoint.atlas is not None:
+            if self.checkpoint.atlas is not None and memory.place is not None:
                 memory.place = self.checkpoint.atlas.locate(latents)
         return memory
 
@@ -210,10 +210,10 @@ class NativeDreamer:
 
     def _told(self, request: Request) -> Told:
         device = self.compute.device
-        scenes = torch.cat([self._scene(part.text) for part in request.words])
+        scenes, named = zip(*(self._scene(part.text) for part in request.words), strict=True)
         shares = torch.tensor([part.weight for part in request.words], device=device)
         spoken = torch.tensor([bool(split_words(part.text, 1)) for part in request.words], device=device)
-        return Told(shares, scenes, spoken)
+        return Told(shares, torch.cat(scenes), torch.cat(named), spoken)
 
     def _noise(self, request: Request) -> Tensor:
         world, codec = self.checkpoint.world, self.checkpoint.codec.config
@@ -232,8 +232,8 @@ class NativeDreamer:
         mixture = torch.stack(embeddings).sum(0)
         return mixture, self.checkpoint.transformer.embed_text(mixture)
 
-    def _read(self, prompt: str) -> Tensor:
-        """The scene that a prompt names, for the atlas: [1, S]."""
+    def _read(self, prompt: str) -> tuple[Tensor, Tensor]:
+        """The scene that a prompt says, for the atlas, and whether it names a land: [1, S], [1]."""
         atlas = self.checkpoint.atlas
         assert atlas is not None
         return atlas.read(self._embedding(prompt))

@@ -107,14 +107,15 @@ class LatentCodec(nn.Module):
 
     def decode_float(self, latents: Tensor, previous: Tensor | None = None) -> Tensor:
         """As `decode`, before rounding: float [B, temporal * F, H, W, 3], about in [-1, 1]."""
-        if not self.config.deblock or previous is None or previous.shape[2] < 2:
-            return self._deblocked(self._frames(latents, previous))
-        before = self._frames(previous[:, :, -1:], previous[:, :, -2:-1])
-        frames = self._frames(latents, previous)
+        frames = self.decode_blocks(latents, previous)
+        if not self.config.deblock or previous is None:
+            return self._deblocked(frames)
+        earlier = previous[:, :, -2:-1] if previous.shape[2] > 1 else None
+        before = self.decode_blocks(previous[:, :, -1:], earlier)
         return self._deblocked(torch.cat([before, frames], dim=1))[:, self.config.temporal :]
 
-    def _frames(self, latents: Tensor, previous: Tensor | None) -> Tensor:
-        """What the latents say alone, [B, temporal * F, H, W, 3]."""
+    def decode_blocks(self, latents: Tensor, previous: Tensor | None = None) -> Tensor:
+        """As `decode_float`, before the jumps between latents are smoothed."""
         c = self.config
         pixels = self.decode_linear(latents)
         if self.residual is not None:

@@ -73,7 +73,7 @@ def _fit_residual(
         clips = torch.from_numpy(draw_clips(films, BATCH, 2 * temporal, rng))
         latents = codec.encode(clips)
         latents = latents + 0.1 * torch.rand(len(latents), 1, 1, 1, 1) * torch.randn_like(latents)
-        found = codec.decode_float(latents[:, :, 1:], latents[:, :, :1])
+        found = codec.decode_blocks(latents[:, :, 1:], latents[:, :, :1])
         error = found - (clips[:, temporal:].float() / 127.5 - 1)
         loss = error.abs().mean() + 4 * error.square().mean()
         optimizer.zero_grad(set_to_none=True)

@@ -23,7 +23,7 @@ from helios_world.errors import OptionError
 from helios_world.memory import HistoryLayout, HistoryViews, RollingMemory
 from helios_world.model import HistoryCache
 from helios_world.native import NativeDreamer
-from helios_world.spec import Frames, World
+from helios_world.spec import World
 
 M = TypeVar("M", bound=RollingMemory)
 
@@ -148,11 +148,6 @@ class WithoutAtlas(NativeDreamer):
         memory.place = None
         return memory
 
-    def remember(self, seed: int, image: Frames | None, video: Frames | None) -> RollingMemory:
-        memory = super().remember(seed, image, video)
-        memory.place = None
-        return memory
-
 
 DREAMERS: dict[str, type[NativeDreamer]] = {
     "anchor": WithoutAnchor,
@@ -166,13 +161,15 @@ def without(world: World, part: str) -> DreamWorld:
     """A world with the weights of `world` that does without a part of DREAMERS.
 
     Raises:
-        OptionError: no such part, or the world is not one of our own format.
+        OptionError: no such part, or the world does not have it or is not one of our own format.
     """
     if part not in DREAMERS:
         raise OptionError(f"there is no ablation {part!r}; known are {[*DREAMERS]}")
     dreamer = world.dreamer if isinstance(world, DreamWorld) else None
     if not isinstance(dreamer, NativeDreamer):
         raise OptionError(f"{world.spec.name!r} cannot do without {part!r}: it is not a model of our own format")
+    if part == "atlas" and dreamer.checkpoint.atlas is None:
+        raise OptionError(f"{world.spec.name!r} has no atlas that it could do without")
     return DreamWorld(DREAMERS[part](dreamer.checkpoint, dreamer.compute))
 
 

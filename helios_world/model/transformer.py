@@ -249,7 +249,7 @@ class HeliosTransformer(nn.Module):
         rotation = self.positions.noisy(layout, height, width, noisy.device)
         tokens = row_by_row(self.patch_embedding, noisy).to(self.dtype)
         if guide is not None:
-            tokens = tokens + self._guidance().embed(guide).to(self.dtype)
+            tokens = tokens + self._guidance().embed(_fitting(guide, noisy)).to(self.dtype)
         return Stream(tokens, self.condition_embedder.modulation(time), rotation)
 
     def _history_stream(
@@ -285,3 +285,11 @@ class HeliosTransformer(nn.Module):
         missing = self.config.ties_to_history
         if missing:
             raise ValueError(f"this model's history cannot be encoded ahead, {missing} is false; use forward")
+
+
+def _fitting(guide: Guide, noisy: Tensor) -> Guide:
+    """The guide, if it is one of these noisy latents."""
+    if guide.latents.shape != noisy.shape or guide.known.shape != noisy.shape[:1]:
+        shapes = f"{list(guide.latents.shape)} and {list(guide.known.shape)}"
+        raise ValueError(f"the guide has the shapes {shapes}; noisy latents {list(noisy.shape)} need the same")
+    return guide

@@ -5,7 +5,6 @@ Letters: B sessions, P numbers of a place, S numbers of a scene, L text tokens, 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,36 +12,22 @@ from torch import Tensor, nn
 
 from helios_world.places.config import AtlasConfig
 from helios_world.places.field import LightField
+from helios_world.places.finding import find
 from helios_world.places.localizer import Localizer
-from helios_world.places.odometry import Odometry, way_between
+from helios_world.places.odometry import Odometry
 from helios_world.places.place import (
     BODY,
-    HEADING,
     KNOWN,
     MOVED,
     POSITION,
     SCENE,
     SPEED,
     UNIT,
-    heading_of,
     place_of,
-    shifted,
 )
 
 FAINT = 0.1
-"""A land or moment with a smaller share than this has none."""
-Grid = tuple[tuple[int, float], ...]
-GRID: Grid = ((5, 0.5), (5, 0.5), (4, math.radians(5)))
-"""Of the search, to both sides of a guess: steps and their size in metres, metres, radians."""
-STRIDE: Grid = ((1, 0.3), (1, 0.3), (1, math.radians(7)))
-"""Of the search for where one was a chunk ago."""
-COARSE = 4
-TRIED = 5
-ROUNDS = 10
-STEPS = (0.05, 0.05, 0.02)
-"""Of the derivatives: metres, metres, radians."""
-TINY = 1e-12
-"""Where everything looks the same, so that the equations can be solved."""
+"""A land or moment with a smaller share than this has none, unless none has a larger one."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +35,22 @@ class Told:
     """What the words of a chunk say: prompts with their shares.
 
     Args:
-        shares: [N], sum 1; scenes: [N, S], what each prompt names; spoken: [N], whether it has a word at all.
+        shares: [N], sum 1; scenes: [N, S], what each prompt says; named: [N], whether that is a land of its own;
+            spoken: [N], whether it has a word at all.
     """
 
     shares: Tensor
     scenes: Tensor
+    named: Tensor
     spoken: Tensor
 
-    def seen_from(self, place: Tensor) -> Tensor:
-        """The scenes [N, S], the present one of a place [1, P] where a prompt names none."""
-        return torch.where(self.spoken[:, None], self.scenes, place[:, SCENE])
+    def seen_from(self, place: Tensor, lands: int) -> Tensor:
+        """The scenes [N, S]; of a known place [1, P] those of `lands` and moments that a prompt does not name."""
+        present = place[:, SCENE]
+        known = place[:, KNOWN] > 0
+        land = torch.where(self.named[:, None] | ~known, self.scenes[:, :lands], present[:, :lands])
+        scenes = torch.cat([land, self.scenes[:, lands:]], dim=1)
+        return torch.where(self.spoken[:, None], scenes, present)
 
 
 class Atlas(nn.Module):
@@ -77,7 +68,7 @@ class Atlas(nn.Module):
     def __init__(self, config: AtlasConfig) -> None:
         super().__init__()
         self.config = config
-        self.reader = nn.Linear(config.text_dim, config.scene)
+        self.reader = nn.Linear(config.text_dim, config.lands + 1 + config.moments)
         self.odometry = Odometry(config)
         self.field = LightField(config)
         self.localizer = Localizer(config)
@@ -94,14 +85,28 @@ class Atlas(nn.Module):
         """Places [B, P] of which nothing is known."""
         return torch.zeros(batch, self.size, device=self.channels.device)
 
-    def read(self, text: Tensor) -> Tensor:
-        """Scenes [B, S] that embedded prompts [B, L, text_dim] name: shares of lands and of moments."""
-        return self.shares(self.reader(text.float().mean(1)))
+    def read(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """What embedded prompts [B, L, text_dim] say: scenes [B, S], and whether they name a land [B].
+
+        Of those that name none the likeliest land is taken, for sessions that begin with them.
+        """
+        land, unnamed, moment = self.understood(text)
+        named = land.amax(1) > unnamed[:, 0]
+        scene = self.shares(torch.cat([land, moment], dim=1))
+        only = torch.zeros_like(land).scatter(1, land.argmax(1, keepdim=True), 1.0)
+        lands = torch.where(named[:, None], scene[:, : self.config.lands], only)
+        return torch.cat([lands, scene[:, self.config.lands :]], dim=1), named
+
+    def understood(self, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of lands [B, lands], of no land at all [B, 1], and of moments [B, moments]."""
+        logits: Tensor = self.reader(text.float().mean(1))
+        land, unnamed, moment = torch.split(logits, [self.config.lands, 1, self.config.moments], dim=1)
+        return land, unnamed, moment
 
     def shares(self, logits: Tensor) -> Tensor:
         """Logits [B, S] as shares of lands and of moments, faint ones left out."""
         parts = [part.softmax(1) for part in self.split(logits)]
-        parts = [torch.where(part < FAINT, 0.0, part) for part in parts]
+        parts = [torch.where(part < part.amax(1, keepdim=True).clamp(max=FAINT), 0.0, part) for part in parts]
         return torch.cat([part / part.sum(1, keepdim=True) for part in parts], dim=1)
 
     def entrance(self, scene: Tensor) -> Tensor:
@@ -131,21 +136,25 @@ class Atlas(nn.Module):
     def stand(self, place: Tensor, controls: Tensor, told: Told, begins: bool) -> Tensor:
         """The place [1, P] of the next chunk of a session.
 
+        Its scene stays as it is while there is a prompt without a word, because that stands for the scene before.
+
         Args:
             place: [1, P], of the last chunk; controls: [1, A].
             begins: whether this is the first chunk of a session that begins with words.
         """
-        mixed = (told.shares[:, None] * told.seen_from(place)).sum(0, keepdim=True)
-        if begins and bool(told.spoken.all()):
+        mixed = (told.shares[:, None] * told.seen_from(place, self.config.lands)).sum(0, keepdim=True)
+        spoken = bool(told.spoken.all())
+        if begins and spoken:
             place = self.entrance(mixed)
-        return self.advance(place, controls, mixed)
+        now = self.advance(place, controls, mixed)
+        return now if spoken else torch.cat([now[:, : SCENE.start], place[:, SCENE]], dim=1)
 
     def show(self, place: Tensor, now: Tensor, told: Told) -> Tensor:
         """What is to be seen where one stands `now` [1, P], having come from `place`: latents [1, C, 1, h, w].
 
         Every prompt shows its own scene, and they are mixed as the cross-fade mixes them; zeros where nothing is known.
         """
-        seen = [self.paint(now, scene[None]) for scene in told.seen_from(place)]
+        seen = [self.paint(now, scene[None]) for scene in told.seen_from(place, self.config.lands)]
         mixed = torch.cat(seen).mul(told.shares.view(-1, 1, 1, 1, 1)).sum(0, keepdim=True)
         return mixed * now[:, KNOWN, None, None, None]
 
@@ -159,69 +168,24 @@ class Atlas(nn.Module):
     def locate(self, latents: Tensor) -> Tensor:
         """The place [1, P] that the last of some latents [1, C, F, h, w] is seen from; unknown where nothing fits.
 
-        A guess, then the best of a grid of places around it, then Gauss-Newton steps until the light field shows the
-        same as the latent. The speed is the way from the latent before; one latent alone is taken for standing still.
+        One latent alone is taken for standing still.
         """
-        last = latents[:, :, -1:]
-        place = self._search(self._still(self.guess(last)), last, GRID)
-        if latents.shape[2] > 1:
-            before = self._search(place, latents[:, :, -2:-1], STRIDE)
-            way = way_between(before, UNIT * place[:, POSITION], heading_of(place))
-            speed = (way / self.odometry.largest).clamp(-1, 1)
-            place = self._settle(
-                torch.cat([place[:, : HEADING.stop], speed, way, place[:, KNOWN.start :]], dim=1), last
-            )[0]
-        return place if bool(self.mismatch(place, last) < self.doubt) else self.nowhere()
-
-    def _search(self, guess: Tensor, latent: Tensor, grid: Grid) -> Tensor:
-        """The place around a guess that fits best to a latent."""
-        offsets = torch.cartesian_prod(*(torch.arange(-n, n + 1) * step for n, step in grid)).to(latent.device)
-        tried = shifted(guess.expand(len(offsets), -1), offsets)
-        errors = torch.cat([self.mismatch(part, latent, coarse=True) for part in torch.split(tried, 128)])
-        found = [self._settle(tried[row : row + 1], latent) for row in errors.topk(TRIED, largest=False).indices]
-        return min(found, key=lambda pair: pair[1])[0]
-
-    def _settle(self, place: Tensor, latent: Tensor) -> tuple[Tensor, float]:
-        """The place [1, P] nearby that fits best to a latent, and how badly it does.
-
-        Gauss-Newton with Levenberg's damping over position and heading; the derivatives are differences.
-        """
-        error, damping = float(self.mismatch(place, latent)), 1e-2
-        steps = torch.tensor(STEPS, device=latent.device)
-        for _ in range(ROUNDS):
-            tried = torch.cat([place, shifted(place.expand(3, -1), torch.diag(steps))])
-            residuals = self._residuals(tried, latent).double()
-            slopes = (residuals[1:] - residuals[0]).T
-            normal = slopes.T @ slopes
-            normal = normal + torch.diag(damping * normal.diagonal() + TINY)
-            shift = -torch.linalg.solve(normal, slopes.T @ residuals[0])
-            better = shifted(place, (shift.clamp(-6, 6).float() * steps)[None])
-            found = float(self.mismatch(better, latent))
-            if found < error:
-                place, error, damping = better, found, damping / 4
-            else:
-                damping = 8 * damping
-        return place, error
-
-    def _still(self, place: Tensor) -> Tensor:
-        return torch.cat(
-            [place[:, : SPEED.start], torch.zeros_like(place[:, SPEED.start : KNOWN.start]), place[:, KNOWN.start :]],
-            dim=1,
-        )
+        place = find(self, latents)
+        return place if bool(self.mismatch(place, latents[:, :, -1:]) < self.doubt) else self.nowhere()
 
     def weighted(self, latents: Tensor) -> Tensor:
         """Latents [B, C, 1, h, w] by how much their channels show."""
         return latents * self.channels.sqrt().view(1, -1, 1, 1, 1)
 
-    def mismatch(self, places: Tensor, latents: Tensor, coarse: bool = False) -> Tensor:
+    def mismatch(self, places: Tensor, latents: Tensor, every: int = 1) -> Tensor:
         """How badly latents [B or 1, C, 1, h, w] fit to what is seen from places [B, P]: mean squared errors [B].
 
         Args:
-            coarse: look at some of the columns only.
+            every: look at one of so many columns.
         """
-        return self._residuals(places, latents, COARSE if coarse else 1).square().mean(1)
+        return self.residuals(places, latents, every).square().mean(1)
 
-    def _residuals(self, places: Tensor, latents: Tensor, every: int = 1) -> Tensor:
+    def residuals(self, places: Tensor, latents: Tensor, every: int = 1) -> Tensor:
         """Weighted errors [B, N] of what places [B, P] show against latents [B or 1, C, 1, h, w]."""
         land, moment = self.split(places[:, SCENE])
         wrong = self.field(places, land, moment, every) - latents[..., every // 2 :: every]

@@ -74,7 +74,7 @@ class LightField(nn.Module):
             every: of so many columns one is made, the middle one.
         """
         rays = self.rays(place, moment, every)
-        present = [number for number in range(self.config.lands) if bool((land[:, number] > 0).any())]
+        present = (land > 0).any(0).nonzero().flatten().tolist()
         columns = [land[:, number, None, None] * self.look(rays, number) for number in present]
         nothing = rays.new_zeros(*rays.shape[:2], self.config.latent_channels * self.config.height)
         return self.picture(sum(columns, nothing))

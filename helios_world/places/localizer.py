@@ -1,4 +1,4 @@
-"""Finding a place in a picture: a guess by a small network, then the place from which the light field fits it best."""
+"""A guess at the place in a picture, by a small network. `Atlas.locate` searches on from there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from helios_world.places.config import AtlasConfig
+from helios_world.places.place import BODY
 
 REACH = 2  # of a convolution's stride
 
@@ -24,11 +25,11 @@ class Localizer(nn.Module):
         cells = -(-config.height // REACH) * -(-config.width // REACH)
         self.gather = nn.Linear(wide * cells, 2 * wide)
         self.between = nn.Linear(2 * wide, 2 * wide)
-        self.leave = nn.Linear(2 * wide, 10 + config.scene)
+        self.leave = nn.Linear(2 * wide, BODY + config.scene)
 
     def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         seen = F.silu(self.far(F.silu(self.near(latents[:, :, 0]))))
         hidden = F.silu(self.gather(seen.flatten(1)))
         hidden = hidden + F.silu(self.between(hidden))
         guess = self.leave(hidden)
-        return guess[:, :10], guess[:, 10:]
+        return guess[:, :BODY], guess[:, BODY:]

@@ -23,10 +23,12 @@ class Odometry(nn.Module):
     """Where the controls alone would lead, and how far what stands there pushes one aside.
 
     The way of a chunk depends on the speeds before and the controls, all but linearly; it is predicted in the walker's
-    own frame and then added exactly. What stands in the way is learned by where it stands, for every land apart.
+    own frame and then added exactly. What stands in the way is learned by where it stands, for every land apart; and
+    nobody gets further out than anybody ever was, which is `bounds` [2], metres along either axis.
     """
 
     largest: Tensor
+    bounds: Tensor
 
     def __init__(self, config: AtlasConfig) -> None:
         super().__init__()
@@ -38,6 +40,7 @@ class Odometry(nn.Module):
         self.leave = nn.Parameter(torch.zeros(config.lands, stride, 2))
         self.biases = nn.Parameter(torch.zeros(config.lands, 2, stride))
         self.register_buffer("largest", torch.tensor(LARGEST), persistent=False)
+        self.register_buffer("bounds", torch.full((2,), float("inf")))
 
     def free(self, place: Tensor, controls: Tensor) -> Tensor:
         """The way where nothing stands, in units of `LARGEST`, and the speeds afterwards: [B, 6]."""
@@ -56,7 +59,8 @@ class Odometry(nn.Module):
         """The place [B, P] a chunk later, controls [B, A] being held in `scene` [B, lands + moments]."""
         predicted = self.free(place, controls)
         aim, heading = move(place, predicted[:, :3] * self.largest)
-        position = aim + self.pushed(aim, land)
+        aim = aim.clamp(-self.bounds, self.bounds)
+        position = (aim + self.pushed(aim, land)).clamp(-self.bounds, self.bounds)
         way = way_between(place, position, heading)
         return place_of(position, heading, predicted[:, 3:], way, scene)
 

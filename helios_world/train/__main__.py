@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--compile", action="store_true", help="let torch compile the renderer of the device")
     parser.add_argument("--stage", choices=("base", "mid", "distill"), help="the recipe is one of a stage of Helios")
     task = parser.add_mutually_exclusive_group()
-    task.add_argument("--prepare", action="store_true", help="only codec and words, as OUT/world for --start")
+    task.add_argument("--prepare", action="store_true", help="only codec, words and atlas, as OUT/world for --start")
     task.add_argument("--estimate", action="store_true", help="only measure a few steps; nothing is written")
     return parser
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from helios_world.codec import LatentCodec
 from helios_world.lands import physics
-from helios_world.lands.captions import caption_batch
+from helios_world.lands.captions import Scene, caption_batch, partial_caption
 from helios_world.lands.controls import STRAFE_SPEED, TURN_RATE, WALK_SPEED
 from helios_world.lands.explorer import Explorer
 from helios_world.lands.painters import Painter, upload
@@ -97,15 +97,16 @@ def fit_reader(atlas: Atlas, encoder: TextEncoder, part: AtlasPart, seed: int, r
     rng = np.random.default_rng(seed)
     with _fitting(atlas.reader, part.reader_steps, part.reader_rate) as steps:
         for step in steps:
-            captions, scenes = caption_batch(rng, 256)
+            captions, scenes = _descriptions(rng)
             with torch.no_grad():
-                text = encoder(captions).float().mean(1)
-            named = torch.as_tensor(scenes, device=text.device)
-            land, moment = atlas.split(atlas.reader(text))
-            loss = F.cross_entropy(land, named[:, 0], ignore_index=-1) + F.cross_entropy(moment, named[:, 1])
+                text = encoder(captions)
+            wanted = torch.as_tensor(scenes, device=text.device)
+            land, unnamed, moment = atlas.understood(text)
+            lands = torch.cat([land, unnamed], dim=1)
+            loss = F.cross_entropy(lands, wanted[:, 0]) + F.cross_entropy(moment, wanted[:, 1])
             loss.backward()  # type: ignore[no-untyped-call]
             if step % 100 == 99:
-                right = ((land.argmax(1) == named[:, 0]) | (named[:, 0] < 0)) & (moment.argmax(1) == named[:, 1])
+                right = (lands.argmax(1) == wanted[:, 0]) & (moment.argmax(1) == wanted[:, 1])
                 values = {"loss": float(loss.detach()), "right": float(right.float().mean())}
                 report("reader", step + 1, part.reader_steps, values)
 
@@ -114,9 +115,11 @@ def fit_odometry(atlas: Atlas, part: AtlasPart, seed: int, report: Report) -> No
     """How one moves, from inputs alone."""
     rng, device = np.random.default_rng(seed), atlas.channels.device
     walks = _Walks(part.walkers, rng)
+    furthest = np.zeros(2)
     with _fitting(atlas.odometry, part.odometry_steps, part.odometry_rate) as steps:
         for step in steps:
             before, after, controls, scenes = walks.next()
+            furthest = np.maximum(furthest, np.abs(after[:, :2]).max(axis=0))
             old, new = (standing(states, scenes, device) for states in (before, after))
             made = atlas.advance(old, upload(controls, device), old[:, SCENE])
             turn = way_between(new, UNIT * new[:, POSITION], heading_of(made))[:, 2] / LARGEST[2]
@@ -129,6 +132,7 @@ def fit_odometry(atlas: Atlas, part: AtlasPart, seed: int, report: Report) -> No
                 degrees = torch.rad2deg(turn.detach().abs() * LARGEST[2])
                 values = {"mm": float(far.mean()), "worst mm": float(far.max()), "degrees": float(degrees.mean())}
                 report("odometry", step + 1, part.odometry_steps, values)
+    atlas.odometry.bounds.copy_(torch.from_numpy(furthest))
 
 
 def fit_field(atlas: Atlas, codec: LatentCodec, painter: Painter, part: AtlasPart, seed: int, report: Report) -> None:
@@ -207,6 +211,15 @@ def sights(
     device = codec.mean.device
     latents = codec.encode(painted.view(count, FRAMES, *painted.shape[1:]))
     return places(before, after, scenes, device), latents
+
+
+def _descriptions(rng: np.random.Generator) -> tuple[list[str], I64]:
+    """256 captions with land and moment [256, 2], a fifth of which name a moment only: their land is `LANDS`."""
+    captions, scenes = caption_batch(rng, 205)
+    moments = rng.integers(0, MOMENTS, 256 - len(captions))
+    captions += [partial_caption(rng, Scene(0, int(moment)), "moment") for moment in moments]
+    unnamed = np.stack([np.full(len(moments), LANDS), moments], axis=1)
+    return captions, np.concatenate([np.where(scenes < 0, LANDS, scenes), unnamed])
 
 
 class _Views:
@@ -289,7 +302,10 @@ def _fitting(module: nn.Module, steps: int, rate: float) -> Iterator[Iterable[in
 
 @dataclass
 class _Walks:
-    """Walkers that go about for ever, and are put elsewhere now and then."""
+    """Walkers that go about for ever, and are put elsewhere now and then.
+
+    Half of them look where they go, as those of the videos do. The others hold any controls, and walk into everything.
+    """
 
     count: int
     rng: np.random.Generator
@@ -298,6 +314,7 @@ class _Walks:
         self.scenes = self.rng.integers(0, 4, (self.count, 2))
         self.states = physics.at_rest(physics.random_poses(self.rng, self.scenes[:, 0]))
         self.explorer = Explorer(self.count, self.rng, 0.18)
+        self.held = np.zeros((self.count, 3), np.float32)
 
     def next(self) -> tuple[F64, F64, npt.NDArray[np.float32], I64]:
         """States before and after a chunk, its controls, and the scenes."""
@@ -305,6 +322,12 @@ class _Walks:
         self.scenes[new] = self.rng.integers(0, 4, (len(new), 2))
         self.states[new] = physics.at_rest(physics.random_poses(self.rng, self.scenes[new, 0]))
         before, controls = self.states, self.explorer.sample(self.states)
+        half = self.count // 2
+        changed = np.flatnonzero(self.rng.random(half) < 0.15)
+        full = self.rng.integers(-1, 2, (len(changed), 3))
+        part = self.rng.uniform(-1, 1, (len(changed), 3))
+        self.held[changed] = np.where(self.rng.random((len(changed), 1)) < 0.7, full, part)
+        controls[:half] = self.held[:half]
         self.states, _ = physics.walk(before, controls, self.scenes[:, 0], FRAMES)
         return before, self.states, controls, self.scenes.copy()
 

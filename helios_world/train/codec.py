@@ -77,7 +77,7 @@ def fit_residual(codec: LatentCodec, recipe: Recipe, paint: Painter, seed: int, 
         latents = latents + 0.1 * torch.rand(len(latents), 1, 1, 1, 1, device=device) * torch.randn_like(latents)
         truth = clips[:, codec.config.temporal :].float() / 127.5 - 1
         with torch.autocast(device.type, torch.bfloat16):
-            frames = codec.decode_float(latents[:, :, 1:], latents[:, :, :1])
+            frames = codec.decode_blocks(latents[:, :, 1:], latents[:, :, :1])
         loss = (frames - truth).abs().mean() + 4 * (frames - truth).square().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

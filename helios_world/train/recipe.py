@@ -163,6 +163,13 @@ class Recipe(_Part):
     save_every: int
     sheet_every: int
 
+    @model_validator(mode="after")
+    def _guides(self) -> Recipe:
+        guided = bool(self.transformer.get("guided", False))
+        if guided != (self.atlas is not None):
+            raise ValueError(f"the transformer's guided is {guided}; it has to be true with an atlas and only then")
+        return self
+
     def scaled(self, steps: int) -> Recipe:
         """The same plan in another number of steps: what is told in steps grows or shrinks with them."""
         share = steps / self.steps

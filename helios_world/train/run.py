@@ -25,10 +25,10 @@ from helios_world.errors import CheckpointError
 from helios_world.lands.captions import caption_batch
 from helios_world.lands.painters import Painter, painter_for
 from helios_world.lands.tables import Look
-from helios_world.text import TextConfig
+from helios_world.text import TextConfig, TextEncoder
 from helios_world.text.pretrain import pretrain
 from helios_world.train import parallel, preview
-from helios_world.train.atlas import empty_atlas, fit_atlas
+from helios_world.train.atlas import empty_atlas, fit_atlas, fit_reader
 from helios_world.train.codec import build_codec, empty_codec, fit_residual
 from helios_world.train.curves import draw_curves
 from helios_world.train.learner import LAYOUT, Learner
@@ -193,6 +193,7 @@ class Run:
             self.save()
             done.touch()
         model, encoder = self.learner.averaged()
+        self._read_again(encoder)
         folder = export(self.out, self.recipe, LAYOUT, (model, self.codec, encoder, self.atlas))
         console.print(f"the world is in {folder}")
         return folder
@@ -286,6 +287,11 @@ class Run:
         if self.rank == 0:
             fit_atlas(self.atlas, self.recipe, self.codec, self.learner.encoder, self.painter, self._atlas_report)
         parallel.share(self.atlas)
+
+    def _read_again(self, encoder: TextEncoder) -> None:
+        """Fit the atlas's reader to the words as they are now: the encoder was trained on with the model."""
+        if self.atlas is not None and self.recipe.atlas is not None:
+            fit_reader(self.atlas, encoder, self.recipe.atlas, self.recipe.seed, self._atlas_report)
 
     def _atlas_report(self, part: str, step: int, steps: int, values: dict[str, float]) -> None:
         if step % 500 == 0 or step == steps:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from helios_runtime.server.security import make_keys
 from helios_runtime.server.server import Server
 from helios_runtime.server.settings import ServeSettings
 from helios_world.errors import ActionError, ConnectionLostError, FrameError, OptionError, ServerError, StateError
-from helios_world.spec import Action, World
+from helios_world.spec import Action, Chunk, World
 from helios_world.testing import PatternWorld, check_world, read_code
 
 
@@ -35,9 +36,9 @@ from helios_world.testing import PatternWorld, check_world, read_code
 def make_server() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
-    def make(step_seconds: float = 0.0, **settings: Any) -> Server:
+    def make(world: Callable[[], World] = PatternWorld, **settings: Any) -> Server:
         given = {"world": "pattern", "bind": "tcp://127.0.0.1:0", "max_sessions": 64} | settings
-        server = Server(ServeSettings(**given), lambda name: PatternWorld(step_seconds=step_seconds))
+        server = Server(ServeSettings(**given), lambda name: world())
         servers.append(server)
         server.start()
         return server
@@ -50,6 +51,27 @@ def make_server() -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="module")
 def address(make_server: Callable[..., Server]) -> str:
     return make_server().address
+
+
+class Gate:
+    """Where the steps of worlds wait until they may end."""
+
+    def __init__(self) -> None:
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+
+    def world(self) -> World:
+        return GatedWorld(self)
+
+
+class GatedWorld(PatternWorld):
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def step(self, action: Action | None = None, prompt: str | None = None) -> Chunk:
+        self._gate.has_begun.set()
+        assert self._gate.may_end.wait(30)
+        return super().step(action, prompt)
 
 
 def test_the_contract_is_kept(address: str) -> None:
@@ -125,14 +147,17 @@ def test_two_tasks_in_one_world_are_told(address: str) -> None:
 
 
 def test_a_cancelled_call_is_settled_by_the_next(make_server: Callable[..., Server]) -> None:
+    gate = Gate()
+
     async def cancel(address: str) -> int:
         async with await aio.connect(address) as world:
             await world.reset()
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(world.step(), 0.03)
+            gate.may_end.set()
             return (await world.step(Action({"back"}))).index
 
-    assert asyncio.run(cancel(make_server(step_seconds=0.1).address)) == 2
+    assert asyncio.run(cancel(make_server(gate.world).address)) == 2
 
 
 def test_the_spec_and_what_the_server_says(address: str) -> None:
@@ -183,13 +208,15 @@ def test_frames_belong_to_the_caller(address: str) -> None:
 
 
 def test_two_threads_in_one_world_are_told(make_server: Callable[..., Server]) -> None:
-    with connect(make_server(step_seconds=0.2).address) as world:
+    gate = Gate()
+    with connect(make_server(gate.world).address) as world:
         world.reset()
         thread = threading.Thread(target=world.step)
         thread.start()
-        time.sleep(0.05)
+        assert gate.has_begun.wait(30)
         with pytest.raises(StateError, match=r"another thread.*fork"):
             world.snapshot()
+        gate.may_end.set()
         thread.join()
         assert world.step().index == 2
 
@@ -233,7 +260,7 @@ def test_nobody_answers() -> None:
     began = time.monotonic()
     with pytest.raises(ConnectionLostError, match=r"127\.0\.0\.1:1 within 0\.3 s"):
         connect("tcp://127.0.0.1:1", timeout=0.3, retry_seconds=0.1)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
 
 
 @pytest.mark.parametrize("wrong", ["tcp://nowhere", "http://127.0.0.1:1", "tcp://127.0.0.1:http", ""])
@@ -261,11 +288,21 @@ def test_a_server_that_is_full(make_server: Callable[..., Server]) -> None:
 def test_a_forgotten_world_leaves_no_session(make_server: Callable[..., Server]) -> None:
     address = make_server(max_sessions=1).address
     for _ in range(5):
-        world = connect(address)
+        world = connect_when_there_is_room(address)
         world.reset()
         del world
         gc.collect()
-        time.sleep(0.05)
+
+
+def connect_when_there_is_room(address: str) -> RemoteWorld:
+    deadline = time.monotonic() + 10.0
+    while True:
+        try:
+            return connect(address)
+        except ServerError as error:
+            if error.code != "limit" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def test_what_the_server_does_not_have(address: str) -> None:
@@ -292,7 +329,7 @@ def test_close_does_not_wait_for_a_server_that_is_gone(make_server: Callable[...
     server.close()
     began = time.monotonic()
     world.close()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 8.0
 
 
 def test_a_restarted_server_goes_on(make_server: Callable[..., Server], tmp_path: Path) -> None:
@@ -341,7 +378,7 @@ def test_keys(make_server: Callable[..., Server], tmp_path: Path) -> None:
     for bad in (wrong_server, None):
         with pytest.raises(ConnectionLostError, match="keys"):
             connect(address, keys=bad, timeout=0.5, retry_seconds=0.2)
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 15.0
 
 
 def test_key_files_that_are_none(tmp_path: Path) -> None:
@@ -364,8 +401,10 @@ def test_nothing_is_left_behind(address: str) -> None:
             world.close()
         del world
     gc.collect()
-    deadline = time.monotonic() + 2.0
-    while process.num_fds() > files + 2 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 20.0
+    while process.num_fds() > files + 2 or process.num_threads() > threads:
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.02)
     assert process.num_fds() <= files + 2
     assert process.num_threads() <= threads
@@ -375,30 +414,33 @@ def test_a_stream_in_real_time(address: str) -> None:
     with connect(address, mode="stream") as world:
         world.reset(seed=1)
         player = world.stream(fps=48)
-        began, shown = time.monotonic(), []
+        times, shown = [time.monotonic()], []
         for frame in player:
+            times.append(time.monotonic())
             shown.append((frame.chunk.index, frame.number))
             assert frame.picture.shape == (64, 128, 3)
             if len(shown) == 8:
                 player.inputs.press("forward")
             if len(shown) == 40:
                 break
-        seconds = time.monotonic() - began
     assert shown == sorted(set(shown))
-    assert seconds == pytest.approx(shown[-1][0] * 4 / 48, abs=0.15)
+    seconds, story = times[-1] - times[0], shown[-1][0] * 4 / 48
+    stalls = sum(max(after - before - 1.5 / 48, 0.0) for before, after in pairwise(times))  # of a busy machine
+    assert story - 0.15 < seconds < story + stalls + 0.3
     assert "forward" in read_code(frame.chunk.frames[0]).buttons
     assert player.figures().delay_ms.count == 1
 
 
-def test_input_from_another_thread_is_sent_at_once(make_server: Callable[..., Server]) -> None:
+def test_input_from_another_thread_is_sent_at_once(
+    make_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helios_runtime.client.playback._A_WHILE", 60.0)
     with connect(make_server().address, mode="stream") as world:
         world.reset(seed=1)
-        player = world.stream(fps=4)  # a chunk lasts a second
+        player = world.stream(fps=0.05)  # nothing else happens for 20 seconds
         player.wait(0.1)
         threading.Timer(0.05, lambda: player.inputs.press("forward")).start()
-        began = time.monotonic()
-        while world._session.last_input == 0 and time.monotonic() - began < 0.2:
-            player.wait(0.2)
+        player.wait(2.5)
         assert world._session.last_input == 1
         assert player.wait(0.0) is not None
 

@@ -25,7 +25,7 @@ import zmq
 PREFIX = b"HW\x01\x00"
 TERABYTE = (1 << 40).to_bytes(8, "big")
 LOST = ("CHUNK", "DONE", "STATE")
-HEARTBEAT = 0.4
+HEARTBEAT = 1.0
 
 
 def greeting(mechanism: bytes = b"NULL") -> bytes:

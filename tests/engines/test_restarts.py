@@ -48,12 +48,12 @@ def test_a_server_that_is_killed_while_it_steps(
 
 
 def test_answers_that_are_lost(
-    probe: Probe, reference: Probe, pattern: Any, fake: Any, serve: Any, begin: Begin, same: Same, quick: Any
+    probe: Probe, reference: Probe, pattern: Any, fake: Any, serve: Any, begin: Begin, same: Same
 ) -> None:
     """Every answer is lost once: requests are repeated as they were, and done once."""
     server = serve()
     network = fake("lossy", server.address)
-    quick(probe)
+    probe.do("set", repeat_s=0.35)
     same(begin(probe, network, seed=21), begin(reference, pattern, seed=21))
     for buttons in ACTIONS:
         same(probe.do("step", buttons=buttons), reference.do("step", buttons=buttons))
@@ -118,8 +118,7 @@ def test_idle_clients_give_signs_of_life(probe: Probe, pattern: Any, fake: Any, 
         pytest.skip("the Python client sends nothing between calls")
     network = fake("tap", pattern.address)
     begin(probe, network)
-    probe.do("sleep", ms=2000)
-    assert sum(note["t"] == "PING" for note in network.notes) >= 2
+    sleep_until(probe, lambda: sum(note["t"] == "PING" for note in network.notes) >= 2)
     assert probe.do("step")["index"] == 1
     assert probe.do("status")["resumes"] == 0
     network.close()
@@ -134,9 +133,19 @@ def test_a_connection_that_died_without_a_word(
         begin(each, place)
         each.do("step")
     network.tell(signal.SIGSTOP)
-    probe.do("sleep", ms=2000)
+    if probe.name != "python":  # it looks only while a call is under way
+        sleep_until(probe, lambda: probe.do("status")["state"] != "connected")
     network.tell(signal.SIGCONT)
     same(probe.do("step", buttons=["forward"]), reference.do("step", buttons=["forward"]))
-    if probe.name != "python":  # it looks only while a call is under way
+    if probe.name != "python":
         assert probe.do("status")["resumes"] >= 1
     network.close()
+
+
+def sleep_until(probe: Probe, happens: Callable[[], bool]) -> None:
+    """The client is asked for nothing meanwhile but how it is."""
+    for _ in range(100):
+        if happens():
+            return
+        probe.do("sleep", ms=200)
+    pytest.fail("it does not come true")

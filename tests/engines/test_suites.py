@@ -16,7 +16,9 @@ from helios_runtime.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 WIRE = ROOT / "bindings" / "wire"
-SECONDS = 100
+SECONDS = 280
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def run(command: list[str], **environment: str) -> str:

@@ -1,12 +1,13 @@
 """`helios-world` with one world more: "ledger", a pattern world that writes every chunk it makes into a file.
 
-Run as a script by the tests. From the environment: LEDGER, the file; STEP_SECONDS, how long a step takes; SIDE, the
-height and width of a frame in pixels.
+Run as a script by the tests. From the environment: LEDGER, the file; STEP_SECONDS, how long a step takes; HOLD, a file:
+no step ends while it is there; SIDE, the height and width of a frame in pixels.
 """
 
 from __future__ import annotations
 
 import os
+import time
 
 from helios_runtime.cli import main
 from helios_world.spec import Action, Chunk, Frames, World
@@ -28,6 +29,8 @@ class LedgerWorld(PatternWorld):
         return _noted(super().reset(seed=seed, prompt=prompt, image=image, video=video))
 
     def step(self, action: Action | None = None, prompt: str | None = None) -> Chunk:
+        while os.path.exists(os.environ.get("HOLD", "")):
+            time.sleep(0.005)
         return _noted(super().step(action, prompt))
 
     def fork(self) -> LedgerWorld:

@@ -101,7 +101,7 @@ def test_a_crowd_at_once(serve: Any, peer: Any) -> None:
     assert late.reset()[0].index == 0
     for client in crowd:
         client.close()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while server.usage.handles > before.handles + 4:
         assert time.monotonic() < until, server.usage
         time.sleep(0.05)
@@ -180,14 +180,14 @@ def test_connections_that_are_no_clients(serve: Any, peer: Any, wait: Callable[.
     began = time.monotonic()
     for _ in range(50):
         assert client.step()[0].t == "CHUNK"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert peer(server).open().t == "OPENED"
     assert server.usage.rss < before.rss + 32 * MIB
     # What is left are those that have said READY and are in the middle of a message, and the second client.
-    wait(lambda: server.usage.handles <= before.handles + 2 * 10 + 1, 15)
+    wait(lambda: server.usage.handles <= before.handles + 2 * 10 + 1, 22)
     for stranger in strangers:
         hang_up(stranger)
-    wait(lambda: server.usage.handles <= before.handles + 1, 15)
+    wait(lambda: server.usage.handles <= before.handles + 1)
     assert server.usage.threads == before.threads
     assert client.step()[0].t == "CHUNK"
 
@@ -205,6 +205,6 @@ def test_connections_that_come_and_go(serve: Any, peer: Any, wait: Callable[...,
         hang_up(connection)
         if number % 10 == 0:
             assert client.step()[0].t == "CHUNK"
-    wait(lambda: server.usage.handles <= before.handles + 1, 15)
+    wait(lambda: server.usage.handles <= before.handles + 1)
     assert server.usage.threads == before.threads
     assert server.usage.rss < before.rss + 16 * MIB

@@ -306,7 +306,7 @@ def test_a_walk_during_an_attack(
     assert attack.sent == count // 8 * 8
     assert attack.pongs >= 8
     assert attack.answers > 50
-    assert slowest < 3
+    assert slowest < 6
     assert [index for seed, index in server.ledger if seed == 1] == list(range(steps + 1))
     assert server.usage.rss < before.rss + 48 * 2**20
     assert server.usage.threads <= before.threads

@@ -23,6 +23,7 @@ world = helios_runtime.connect(sys.argv[1])
 world.reset(seed=11)
 world.step()
 print(world._session._opened.sid, world._session._opened.token, flush=True)
+sys.stdin.readline()
 world.step()
 """
 """Is killed in the middle of its last step."""
@@ -41,22 +42,27 @@ def in_a_step(watching: Any) -> Callable[[], bool]:
 def test_a_client_that_is_killed_in_the_middle_of_a_step(
     serve: Any, peer: Any, remote: Any, wait: Callable[..., None], tmp_path: Path
 ) -> None:
-    server = serve("ledger", STEP_SECONDS="0.5")
+    hold = tmp_path / "hold"
+    server = serve("ledger", HOLD=str(hold))
     other, local = remote(server), PatternWorld()
     assert np.array_equal(other.reset(seed=1).frames, local.reset(seed=1).frames)
-    victim = subprocess.Popen([sys.executable, "-c", CLIENT, server.address], stdout=subprocess.PIPE, text=True)
-    with victim:
+    command = [sys.executable, "-c", CLIENT, server.address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as victim:
+        assert victim.stdin is not None
         assert victim.stdout is not None
         sid, token = victim.stdout.readline().split()
-        watching = peer(server)
-        wait(in_a_step(watching))
+        hold.touch()
+        victim.stdin.write("go on\n")
+        victim.stdin.flush()
+        wait(in_a_step(peer(server)))
         victim.kill()
+    hold.unlink()
     times = []
     for _ in range(2):
         began = time.monotonic()
         assert np.array_equal(other.step().frames, local.step().frames)
         times.append(time.monotonic() - began)
-    assert max(times) < 5
+    assert max(times) < 12, "a heartbeat of the dead is waited for"
     wait(begun(server, 11, 3))
     heir, twin = peer(server), PatternWorld()
     opened = heir.resume(sid, token, last_seq=2)
@@ -73,20 +79,20 @@ def test_a_client_that_is_killed_in_the_middle_of_a_step(
 
 @pytest.mark.parametrize("graceful", [False, True], ids=["killed", "ended"])
 def test_sessions_go_on_with_the_next_server(
-    graceful: bool, serve: Any, remote: Any, walk: Any, tmp_path: Path
+    graceful: bool, serve: Any, remote: Any, walk: Any, wait: Callable[..., None], tmp_path: Path
 ) -> None:
     """Several clients in the middle of whatever they do, and a server that goes away again and again."""
     server = serve("ledger", "--state-dir", str(tmp_path / "sessions"), STEP_SECONDS="0.02")
     hikes = [walk(remote(server), PatternWorld(), seed) for seed in range(3)]
     for hike in hikes:
         hike.begin()
-    until = time.monotonic() + 3
+    done = threading.Event()
     counts = [0, 0, 0]
     failures: list[BaseException] = []
 
     def go(number: int) -> None:
         try:
-            while time.monotonic() < until:
+            while not done.is_set():
                 hikes[number].do_anything()
                 counts[number] += 1
         except BaseException as failure:
@@ -96,12 +102,14 @@ def test_sessions_go_on_with_the_next_server(
     for thread in threads:
         thread.start()
     for _ in range(4):
-        time.sleep(0.3)
+        before = [*counts]
+        wait(lambda: bool(failures) or all(now > then + 1 for now, then in zip(counts, before, strict=True)))  # noqa: B023
         if graceful:
             assert server.terminate() == 0
         else:
             server.kill()
         server.start()
+    done.set()
     for thread in threads:
         thread.join()
     assert not failures, failures
@@ -111,7 +119,8 @@ def test_sessions_go_on_with_the_next_server(
 def test_a_step_that_was_cut_off_is_made_by_the_next_server(
     serve: Any, remote: Any, peer: Any, wait: Callable[..., None], tmp_path: Path
 ) -> None:
-    server = serve("ledger", "--state-dir", str(tmp_path / "sessions"), STEP_SECONDS="0.5")
+    hold = tmp_path / "hold"
+    server = serve("ledger", "--state-dir", str(tmp_path / "sessions"), HOLD=str(hold))
     world, local = remote(server), PatternWorld()
     world.reset(seed=2)
     local.reset(seed=2)
@@ -120,8 +129,10 @@ def test_a_step_that_was_cut_off_is_made_by_the_next_server(
     def restart() -> None:
         wait(in_a_step(watching))
         server.kill()
+        hold.unlink()
         server.start()
 
+    hold.touch()
     thread = threading.Thread(target=restart)
     thread.start()
     assert np.array_equal(world.step(Action({"forward"})).frames, local.step(Action({"forward"})).frames)
@@ -134,17 +145,20 @@ def test_a_running_step_is_finished_before_the_end(
     serve: Any, remote: Any, peer: Any, wait: Callable[..., None], tmp_path: Path
 ) -> None:
     """SIGTERM: the answer of the step that runs goes out, and nothing has to be made again."""
-    server = serve("ledger", "--state-dir", str(tmp_path / "sessions"), STEP_SECONDS="0.5")
+    hold = tmp_path / "hold"
+    server = serve("ledger", "--state-dir", str(tmp_path / "sessions"), STEP_SECONDS="0.5", HOLD=str(hold))
     client = peer(server)
     client.open()
     client.reset(seed=3)
+    hold.touch()
     client.send(t="STEP", sid=client.sid, seq=2, epoch=1)
     watching = peer(server)
     wait(in_a_step(watching))
+    hold.unlink()
     assert server.terminate() == 0
-    chunk, _ = client.await_("CHUNK", 5)
+    chunk, _ = client.await_("CHUNK")
     assert (chunk.seq, chunk.index) == (2, 1)
-    assert client.await_("BYE", 5)[0].resumable
+    assert client.await_("BYE")[0].resumable
     server.start()
     heir = peer(server)
     opened = heir.resume(client.sid, client.token, last_seq=2)
@@ -169,7 +183,7 @@ def test_a_stream_goes_on_with_the_next_server(
 ) -> None:
     """Every chunk that is shown is the right one, in order; those that were lost are counted."""
     server = serve("ledger", "--state-dir", str(tmp_path / "sessions"))
-    world = remote(server, mode="stream")
+    world = remote(server, mode="stream", retry_seconds=1.0)  # a pause of the server is no lost connection
     world.reset(seed=5)
     player = world.stream(fps=200)
     player.inputs.press("forward")

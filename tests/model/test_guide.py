@@ -207,6 +207,13 @@ def test_rows_alone_are_rows_together_on_a_cpu(model: HeliosTransformer, count: 
         assert torch.equal(embedded[own], layer.embed(guide.rows(own)))
 
 
+@pytest.mark.parametrize("guide", [Guide(torch.randn(BATCH, 3, 1, 8, 4), torch.ones(BATCH)), _guide(1, 1, 1)])
+def test_a_guide_of_another_size_is_refused(model: HeliosTransformer, history: HistoryViews, guide: Guide) -> None:
+    noisy, timestep, text, actions = _inputs()
+    with pytest.raises(ValueError, match="guide has the shapes"):
+        model(noisy, timestep, text, history, LAYOUT, actions, guide)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_latents_come_back_in_their_dtype(model: HeliosTransformer, history: HistoryViews, dtype: torch.dtype) -> None:
     noisy, timestep, text, actions = _inputs()

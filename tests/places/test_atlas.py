@@ -24,8 +24,6 @@ from helios_world.places.place import (
     SPEED,
     UNIT,
     heading_of,
-    move,
-    place_of,
     shifted,
 )
 
@@ -37,7 +35,8 @@ FORWARD = torch.tensor([[1.0, 0.0, 0.2]])
 def _told(*parts: tuple[float, Tensor | None]) -> Told:
     """Prompts as pairs of a share and the scene that they name, None for one without a word."""
     scenes = torch.stack([torch.full((5,), 0.2) if scene is None else scene for _, scene in parts])
-    return Told(torch.tensor([share for share, _ in parts]), scenes, torch.tensor([s is not None for _, s in parts]))
+    spoken = torch.tensor([scene is not None for _, scene in parts])
+    return Told(torch.tensor([share for share, _ in parts]), scenes, spoken, spoken)
 
 
 @settings(deadline=None)
@@ -56,11 +55,38 @@ def test_faint_shares_go_to_the_others(atlas: Atlas) -> None:
     torch.testing.assert_close(found, torch.tensor([[0.6 / 0.985, 0.385 / 0.985, 0.0, 1.0, 0.0]]))
 
 
+def test_of_many_lands_that_are_all_faint_the_likeliest_is_left() -> None:
+    atlas = Atlas(AtlasConfig(12, 1, 3, 6, 1, 1, 1, 90.0, 1, 1, 1, 1))
+    found = atlas.shares(torch.cat([torch.zeros(1, 11), torch.full((1, 1), 1e-3), torch.zeros(1, 1)], dim=1))
+    assert found.tolist() == [[0.0] * 11 + [1.0, 1.0]]
+
+
 def test_a_prompt_is_read_from_the_mean_of_its_tokens(atlas: Atlas) -> None:
     text = torch.randn(4, 7, 6)
-    wanted = text.mean(1) @ atlas.reader.weight.T + atlas.reader.bias
-    torch.testing.assert_close(atlas.read(text), atlas.shares(wanted))
-    torch.testing.assert_close(atlas.read(text[:, torch.randperm(7)]), atlas.read(text))
+    atlas.reader.bias[3] = -1e3
+    logits = text.mean(1) @ atlas.reader.weight.T + atlas.reader.bias
+    scene, named = atlas.read(text)
+    torch.testing.assert_close(scene, atlas.shares(torch.cat([logits[:, :3], logits[:, 4:]], dim=1)))
+    torch.testing.assert_close(scene, atlas.read(text[:, torch.randperm(7)])[0])
+    assert named.all()
+
+
+def test_a_prompt_may_name_no_land(atlas: Atlas) -> None:
+    atlas.reader.weight.zero_()
+    atlas.reader.bias.copy_(torch.tensor([0.1, 0.3, 0.2, 0.4, 9.0, 0.0]))
+    scene, named = atlas.read(torch.randn(1, 7, 6))
+    assert not named.any()
+    torch.testing.assert_close(scene, torch.tensor([[0.0, 1.0, 0.0, 1.0, 0.0]]))
+
+
+def test_a_prompt_that_names_no_land_changes_the_moment_alone(atlas: Atlas, somewhere: Callable[..., Tensor]) -> None:
+    place = torch.cat([somewhere(1)[:, : SCENE.start], ICE_AT_NOON[None]], dim=1)
+    yes, no = torch.tensor([True]), torch.tensor([False])
+    told = Told(torch.ones(1), GARDEN_AT_NIGHT[None], no, yes)
+    night = torch.tensor([[1.0, 0.0, 0.0, 0.0, 1.0]])
+    torch.testing.assert_close(atlas.stand(place, FORWARD, told, False)[:, SCENE], night)
+    begun = atlas.stand(atlas.nowhere(), FORWARD, told, True)
+    torch.testing.assert_close(begun[:, SCENE], GARDEN_AT_NIGHT[None])
 
 
 def test_a_land_is_entered_standing_still(atlas: Atlas) -> None:
@@ -117,11 +143,23 @@ def test_while_prompts_fade_the_scene_and_what_is_seen_are_mixed(
     place = somewhere(1)
     told = _told((0.2, None), (0.5, ICE_AT_NOON), (0.3, GARDEN_AT_NIGHT))
     now = atlas.stand(place, FORWARD, told, False)
+    assert torch.equal(now[:, SCENE], place[:, SCENE])
     mixed = 0.2 * place[:, SCENE] + 0.5 * ICE_AT_NOON + 0.3 * GARDEN_AT_NIGHT
-    torch.testing.assert_close(now[:, SCENE], mixed)
+    torch.testing.assert_close(now[:, : SCENE.start], atlas.advance(place, FORWARD, mixed)[:, : SCENE.start])
     scenes = [place[:, SCENE], ICE_AT_NOON[None], GARDEN_AT_NIGHT[None]]
     seen = [share * atlas.paint(now, scene) for share, scene in zip((0.2, 0.5, 0.3), scenes, strict=True)]
     torch.testing.assert_close(atlas.show(place, now, told), sum(seen))
+
+
+def test_a_fade_from_no_words_goes_on_evenly(atlas: Atlas, somewhere: Callable[..., Tensor]) -> None:
+    first = place = somewhere(1)
+    for share in (0.25, 0.5, 0.75):
+        told = _told((1 - share, None), (share, ICE_AT_NOON))
+        now = atlas.stand(place, FORWARD, told, False)
+        old, new = (atlas.paint(now, scene) for scene in (first[:, SCENE], ICE_AT_NOON[None]))
+        torch.testing.assert_close(atlas.show(place, now, told), (1 - share) * old + share * new)
+        place = now
+    assert torch.equal(atlas.stand(place, FORWARD, _told((1.0, ICE_AT_NOON)), False)[:, SCENE], ICE_AT_NOON[None])
 
 
 def test_a_guess_is_a_place(atlas: Atlas) -> None:
@@ -157,21 +195,30 @@ def test_a_place_is_found_from_a_rough_guess(
     assert torch.equal(found[:, SPEED.start :], place[:, SPEED.start :])
 
 
-def test_of_two_latents_the_speed_is_the_way_between_them(
-    atlas: Atlas, somewhere: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _walk_plainly(atlas: Atlas) -> None:
+    """Half of a way comes from the speed and half from the controls; the speed is not seen."""
     motion = atlas.field.weights[0].shape[1] - 6 - 2
     atlas.field.weights[0][:, motion : motion + 6] = 0
-    before = _still(somewhere(1, 3))
-    way = torch.tensor([[0.12, -0.05, 0.04]])
-    position, heading = move(before, way)
-    speed = way / atlas.odometry.largest
-    place = place_of(position, heading, speed, way, before[:, SCENE])
-    monkeypatch.setattr(atlas, "guess", lambda _: shifted(place, torch.tensor([[0.6, 0.3, 0.1]])))
-    latents = torch.cat(
-        [atlas.paint(each, each[:, SCENE]) for each in (shifted(before, way + 9), before, place)], dim=2
-    )
-    torch.testing.assert_close(atlas.locate(latents), place, atol=0.01, rtol=0)
+    for weights in atlas.odometry.parameters():
+        weights.zero_()
+    same = torch.eye(3)
+    rows = [[0.5, 0.5], [0.2, 0.8]]
+    atlas.odometry.straight.weight.copy_(torch.kron(torch.tensor(rows), same))
+
+
+def test_latents_of_a_walk_are_fitted_together(
+    atlas: Atlas, somewhere: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _walk_plainly(atlas)
+    places = [_still(somewhere(1, 3))]
+    scene = places[0][:, SCENE]
+    for controls in ((0.4, -0.2, 0.3), (0.6, 0.0, 0.3), (0.6, 0.1, -0.2)):
+        places.append(atlas.advance(places[-1], torch.tensor([controls]), scene))
+    monkeypatch.setattr(atlas, "guess", lambda _: shifted(places[-1], torch.tensor([[0.6, 0.3, 0.1]])))
+    found = atlas.locate(torch.cat([atlas.paint(place, scene) for place in places], dim=2))
+    assert _off(places[-1], found)[0] < 0.05
+    assert _off(places[-1], found)[1] < 0.01
+    torch.testing.assert_close(found[:, SPEED], places[-1][:, SPEED], atol=0.15, rtol=0)
 
 
 def test_a_search_never_makes_it_worse(
@@ -215,9 +262,9 @@ def test_a_coarse_look_is_at_some_of_the_columns(atlas: Atlas, somewhere: Callab
     latents = atlas.paint(place, place[:, SCENE])
     wrong[..., [0, 1, 3, 4, 5, 7]] = 1.0
     assert atlas.mismatch(place, latents + wrong).min() > 0.5
-    torch.testing.assert_close(atlas.mismatch(place, latents + wrong, coarse=True), torch.zeros(3))
+    torch.testing.assert_close(atlas.mismatch(place, latents + wrong, 4), torch.zeros(3))
     wrong[1, 2] = 2.0
-    coarse = atlas.mismatch(place, latents + wrong, coarse=True)
+    coarse = atlas.mismatch(place, latents + wrong, 4)
     torch.testing.assert_close(coarse, torch.tensor([0.0, 4 / 3, 0.0]))
 
 

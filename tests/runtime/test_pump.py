@@ -226,9 +226,9 @@ class FailingWorld(PatternWorld):
 def test_what_the_world_raises_reaches_the_one_who_polls() -> None:
     world = FailingWorld()
     pump = ChunkPump(LockStep([world]), InputSampler(world.spec.actions))
-    pump.start().result(5)
+    pump.start().result(30)
     with pytest.raises(PromptError, match="has ended"):
-        poll_for(pump, seconds=5.0)
+        poll_for(pump, seconds=30.0)
     with pytest.raises(StateError, match="closed"):
         pump.submit(LockStep.moment)
     pump.close()
@@ -244,16 +244,16 @@ class StuckWorld(PatternWorld):
 
     def step(self, action: Action | None = None, prompt: str | None = None) -> Chunk:
         self.has_begun.set()
-        assert self.may_end.wait(5)
+        assert self.may_end.wait(30)
         return super().step(action, prompt)
 
 
 def test_the_caller_does_not_wait_for_a_step() -> None:
     world = StuckWorld()
     pump = ChunkPump(LockStep([world]), InputSampler(world.spec.actions))
-    pump.start().result(5)
+    pump.start().result(30)
     assert pump.poll() is not None
-    assert world.has_begun.wait(5)
+    assert world.has_begun.wait(30)
     shown = pump.poll()
     assert shown is not None
     assert shown.item.lead.index == 0
@@ -262,7 +262,7 @@ def test_the_caller_does_not_wait_for_a_step() -> None:
     assert pump.figures().frames == 1
     assert not command.done()
     world.may_end.set()
-    assert command.result(5).index == 1
+    assert command.result(30).index == 1
     pump.close()
 
 
@@ -277,7 +277,7 @@ def test_in_a_real_thread_chunks_come_one_after_the_other() -> None:
         threads.add(threading.current_thread().name)
 
     pump.after_each(listen)
-    pump.start(seed=1).result(5)
+    pump.start(seed=1).result(30)
     while len(beats) <= 5:
         poll_for(pump, seconds=0.02)
     pump.close()

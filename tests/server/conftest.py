@@ -236,7 +236,7 @@ class Client:
     def send(self, *buffers: Any, **message: Any) -> None:
         self.socket.send_multipart([wire.PREFIX, msgpack.packb(message), *buffers])
 
-    def receive(self, seconds: float = 10.0) -> tuple[Any, list[bytes]]:
+    def receive(self, seconds: float = 30.0) -> tuple[Any, list[bytes]]:
         """The next message: the header and the buffers."""
         if not self.socket.poll(int(1000 * seconds)):
             raise TimeoutError(f"nothing came in {seconds} s")

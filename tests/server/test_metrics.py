@@ -74,7 +74,7 @@ def test_a_page_while_it_serves(make_server: Callable[..., Any], connect: Callab
     client.reset()
     client.step("forward")
     client.step("fly")
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
         text = page.read().decode()
     for line in (
         "helios_sessions 1.0",

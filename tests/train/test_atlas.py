@@ -89,7 +89,7 @@ def _counted(captions: list[str]) -> Tensor:
 @torch.no_grad()
 def _misread(atlas: Atlas) -> float:
     captions, scenes = caption_batch(np.random.default_rng(77), 128)
-    (land, moment), named = atlas.split(atlas.reader(_counted(captions).mean(1))), torch.from_numpy(scenes)
+    (land, _, moment), named = atlas.understood(_counted(captions)), torch.from_numpy(scenes)
     wrong = functional.cross_entropy(land, named[:, 0], ignore_index=-1) + functional.cross_entropy(moment, named[:, 1])
     return float(wrong)
 

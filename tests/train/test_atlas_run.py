@@ -143,6 +143,26 @@ def test_a_run_takes_over_a_world_and_its_atlas(
     assert run.streams.atlas is run.atlas
 
 
+def test_words_that_were_learned_further_are_read_anew(
+    guided: Path, charted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, read = _begin(Quiet, guided, tmp_path / "run", charted), []
+    monkeypatch.setattr("helios_world.train.run.fit_reader", lambda *told: read.append(told))
+    run.train(math.inf)
+    ((atlas, encoder, *_),) = read
+    assert atlas is run.atlas
+    averaged = run.learner.averaged()[1].state_dict()
+    assert all(torch.equal(value, averaged[name]) for name, value in encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_guided_transformer_and_an_atlas_go_together(make_recipe: Recipes, guided: bool) -> None:
+    recipe = make_recipe(guided=guided)
+    recipe["transformer"] = {**recipe["transformer"], "guided": not guided}
+    with pytest.raises(ValueError, match="with an atlas and only then"):
+        Recipe.model_validate(recipe)
+
+
 def test_a_world_without_an_atlas_gets_one(guided: Path, without: Path, tmp_path: Path) -> None:
     run = _begin(Quiet, guided, tmp_path / "run", without)
     taken, written = run.learner.model.state_dict(), _stored(without, "transformer")

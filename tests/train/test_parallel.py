@@ -9,7 +9,10 @@ from helios_world.train import parallel
 rank, count = parallel.join()
 values = torch.tensor([2.0, 4.0]) if rank == 0 else torch.zeros(2)
 parallel.average(values, count)
-print(values.tolist(), parallel.agree(rank == 0))
+module = torch.nn.BatchNorm1d(1)
+module.running_mean.fill_(5 - rank)
+parallel.share(module)
+print(values.tolist(), parallel.agree(rank == 0), float(module.running_mean))
 parallel.leave()
 """
 
@@ -25,4 +28,4 @@ def test_two_processes_average_their_gradients_and_agree() -> None:
         for rank in range(2)
     ]
     outputs = [process.communicate(timeout=120)[0].strip() for process in processes]
-    assert outputs == ["[1.0, 2.0] True"] * 2
+    assert outputs == ["[1.0, 2.0] True 5.0"] * 2

@@ -98,8 +98,9 @@ def write_guided(folder: Path, **changes: object) -> Path:
     parts = _parts(**{"guided": True, **changes})
     atlas = Atlas(ATLAS).requires_grad_(False)
     words = parts[2].eval().requires_grad_(False)(["ice", "fog", "a garden", "snow", "night"]).mean(1)
-    atlas.reader.weight.copy_(torch.randn(5, 8) / words.std(0))
+    atlas.reader.weight.copy_(torch.randn(6, 8) / words.std(0))
     atlas.reader.bias.copy_(-atlas.reader.weight @ words.mean(0))
+    atlas.reader.bias[ATLAS.lands] -= 1e3  # every prompt names a land
     torch.nn.init.normal_(atlas.odometry.leave, std=0.3)
     atlas.entrances.copy_(torch.tensor([[2.0, 1.0, 1.0, 0.0], [-3.0, 4.0, 0.0, 1.0], [5.0, -6.0, -0.6, 0.8]]))
     atlas.channels.copy_(torch.tensor([2.0, 1.0, 0.5, 0.5]))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from helios_world.batch import opener, step_together
 from helios_world.dream import DreamWorld
-from helios_world.errors import SnapshotError
+from helios_world.errors import OptionError, SnapshotError
 from helios_world.evaluate.without import without
 from helios_world.places import Atlas
 from helios_world.places.place import KNOWN, POSITION, SCENE, UNIT
@@ -49,7 +49,7 @@ def _place(world: DreamWorld) -> Tensor:
 
 def _scene(world: DreamWorld, prompt: str) -> Tensor:
     with torch.inference_mode():
-        return world.dreamer._scene(prompt)  # type: ignore[attr-defined,no-any-return]
+        return world.dreamer._scene(prompt)[0]  # type: ignore[attr-defined,no-any-return]
 
 
 def _walk(world: DreamWorld, steps: int = 4) -> list[Frames]:
@@ -151,6 +151,11 @@ def test_pictures_are_found_in_the_atlas(
     world.step(FORWARD)
     assert torch.equal(_place(world)[:, SCENE], before[:, SCENE])
     assert UNIT * (_place(world) - before)[:, POSITION].norm() > 0
+
+
+def test_what_has_no_atlas_cannot_do_without_it(tiny: Path) -> None:
+    with pytest.raises(OptionError, match="'tiny' has no atlas"):
+        without(opener(str(tiny), device="cpu", dtype="float32")(), "atlas")
 
 
 def test_a_picture_of_somewhere_else_is_nowhere(world: DreamWorld) -> None:

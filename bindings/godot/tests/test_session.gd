@@ -37,7 +37,7 @@ func test_refusals_without_end_are_not_answered_at_once(check: Check) -> bool:
 				return [_server.made("ERROR", {"seq": message["seq"], "sid": Fake.SID, "code": "gap"})]
 			return _server.usual(message)
 	)
-	session.timeout = 0.8
+	session.timeout = 3.0
 	var asked := await _settle(check, session.reset(7))
 	check.that(asked.error != null, "it fails")
 	check.that(_server.count("RESET") in range(2, 9), "a few tries, not %d" % _server.count("RESET"))
@@ -50,8 +50,10 @@ func test_an_epoch_that_nobody_waits_for_any_more(check: Check) -> bool:
 		check, func(message: Dictionary) -> Array: return [] if message["t"] == "RESET" else _server.usual(message)
 	)
 	var stream := Stream.new(session)
-	session.timeout = 0.2
-	check.equal((await _settle(check, session.reset(7))).error.code, "timeout", "the code")
+	session.timeout = 3.0
+	var late := session.reset(7)
+	await _until(check, func() -> bool: return _server.count("RESET") > 0)
+	check.equal((await _settle(check, late)).error.code, "timeout", "the code")
 	_server.send(_server.usual(_server.newest("RESET"))[0])
 	await _until(check, func() -> bool: return session.epoch == 1)
 	check.equal(session.epoch, 1, "the epoch")
@@ -70,11 +72,11 @@ func test_what_failed_is_not_done_later(check: Check) -> bool:
 				is_gone[0] = true
 			return [{"hang up": true}] if is_gone[0] else _server.usual(message)
 	)
-	session.timeout = 0.3
+	session.timeout = 3.0
 	check.that((await _settle(check, session.reset(7))).error != null, "it fails")
 	is_gone[0] = false
 	_server.answer = _server.usual
-	session.timeout = 5.0
+	session.timeout = 20.0
 	check.that((await _settle(check, session.snapshot())).error == null, "another call succeeds")
 	check.equal(_server.count("RESET"), 1, "times that the reset was sent")
 	check.equal(_server.newest("SNAPSHOT")["seq"], 1, "its number is free")
@@ -187,6 +189,7 @@ func test_a_repetition_is_what_it_was(check: Check) -> bool:
 func test_a_long_upload_is_no_dead_connection(check: Check) -> bool:
 	var session := await _open(check, _server_usual)
 	_client.times.repeat = 0.3
+	session.timeout = 60.0
 	_server.appetite = 200_000
 	var state := PackedByteArray()
 	state.resize(48 << 20)
@@ -206,7 +209,8 @@ func test_sessions_end_with_their_client(check: Check) -> bool:
 
 func test_a_client_that_goes_while_it_opens_leaves_no_session(check: Check) -> bool:
 	_begin(check, func(message: Dictionary) -> Array: return [] if message["t"] == "OPEN" else _server.usual(message))
-	await _settle(check, _client.connect_to(_server.address, 5.0))
+	_client.times.farewell = 10.0
+	await _settle(check, _client.connect_to(_server.address, 20.0))
 	_client.open()
 	await _until(check, func() -> bool: return _server.count("OPEN") > 0)
 	var thread := Thread.new()
@@ -254,7 +258,7 @@ func _begin(check: Check, answer: Callable) -> void:
 
 func _open(check: Check, answer: Callable) -> HeliosSession:
 	_begin(check, answer)
-	await _settle(check, _client.connect_to(_server.address, 5.0))
+	await _settle(check, _client.connect_to(_server.address, 20.0))
 	var asked := await _settle(check, _client.open({"mode": "stream"}))
 	check.that(asked.error == null, "it opens: %s" % asked.error)
 	return asked.value
@@ -270,9 +274,9 @@ func _settle(check: Check, asked: HeliosCall) -> HeliosCall:
 	return asked
 
 
-## At most some seconds.
+## At most some seconds; what takes so long hangs.
 func _until(check: Check, holds: Callable) -> void:
-	var until := Time.get_ticks_msec() + 4000
+	var until := Time.get_ticks_msec() + 40_000
 	while not holds.call() and Time.get_ticks_msec() < until:
 		_server.poll()
 		_client.poll()

@@ -59,7 +59,7 @@ func test_wrong_options_are_refused_here(check: Check) -> bool:
 
 func test_what_the_mouse_did_meanwhile_does_not_count(check: Check) -> bool:
 	var server := _serve(check)
-	var world := _world(server.address, 5.0)
+	var world := _world(server.address, 20.0)
 	await world.open()
 	await world.reset(7)
 	world.mouse_x_axis = world.spec.axes[0].name
@@ -72,6 +72,7 @@ func test_what_the_mouse_did_meanwhile_does_not_count(check: Check) -> bool:
 	await _frames(check, 5)
 	check.equal(server.count("INPUT"), 0, "inputs of a mouse that moved while they were off")
 	Input.parse_input_event(motion)
+	await _until(check, func() -> bool: return server.count("INPUT") > 0)
 	await _frames(check, 5)
 	check.equal(server.count("INPUT"), 1, "inputs of one that moved later")
 	_stop(check, world, server)
@@ -80,7 +81,7 @@ func test_what_the_mouse_did_meanwhile_does_not_count(check: Check) -> bool:
 
 func test_a_game_that_opens_anew_by_itself_is_left_alone(check: Check) -> bool:
 	var server := _serve(check)
-	var world := _world(server.address, 5.0)
+	var world := _world(server.address, 20.0)
 	world.autostart = true
 	await world.open()
 	await world.reset(7)
@@ -89,6 +90,7 @@ func test_a_game_that_opens_anew_by_itself_is_left_alone(check: Check) -> bool:
 		await world.reset(8)
 	world.closed.connect(again, CONNECT_ONE_SHOT)
 	server.send(server.made("BYE", {"sid": Fake.SID, "reason": "idle", "resumable": false}))
+	await _until(check, func() -> bool: return server.count("RESET") > 1)
 	await check.tree.create_timer(2.5).timeout
 	var seeds := server.heard.filter(func(header: Dictionary) -> bool: return header["t"] == "RESET")
 	check.equal(seeds.map(func(header: Dictionary) -> int: return header["seed"]), [7, 8], "the seeds of all resets")
@@ -112,6 +114,13 @@ func _stop(check: Check, world: HeliosWorld, server: Fake) -> void:
 func _frames(check: Check, count: int) -> void:
 	for _number: int in count:
 		await check.tree.create_timer(0.02).timeout
+
+
+## At most some seconds; what takes so long hangs.
+func _until(check: Check, holds: Callable) -> void:
+	var until := Time.get_ticks_msec() + 20_000
+	while not holds.call() and Time.get_ticks_msec() < until:
+		await check.tree.process_frame
 
 
 func _open(world: HeliosWorld, opened: Array) -> void:

@@ -26,7 +26,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="Few samples: a look, not a
 Detail = Annotated[float, typer.Option(min=0, max=1, help="How rich the lands were that the world was trained on.")]
 Ablate = Annotated[
     list[str] | None,
-    typer.Option(help="Compare the world with itself without a part: atlas, anchor, long, rope, or corruption; repeatable."),
+    typer.Option(help="Compare the world with itself without atlas, anchor, long, rope, or corruption; repeatable."),
 ]
 Against = Annotated[
     Path | None,

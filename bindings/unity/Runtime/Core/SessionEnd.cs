@@ -61,7 +61,7 @@ namespace HeliosWorld
                 return;
             }
             current.RetryAt = now + Pause(current.Retries++);
-            closingUntil = Math.Min(now + ClosingSeconds, current.BegunAt + LongestClosingSeconds);
+            closingUntil = Math.Min(current.RetryAt + ClosingSeconds, current.BegunAt + LongestClosingSeconds);
         }
     }
 }

@@ -75,9 +75,9 @@ namespace HeliosWorld.Tests
             Thread.Sleep(200);
             client.Dispose();
             client.Dispose();
-            Assert.IsTrue(waiter.Join(3000));
+            Assert.IsTrue(waiter.Join(20000));
             Assert.AreEqual("usage", error.Code);
-            Assert.IsTrue(client.WaitEnded(3000));
+            Assert.IsTrue(client.WaitEnded(20000));
             Assert.AreEqual(HeliosClientState.Closed, client.State);
             listener.Stop();
         }

@@ -15,7 +15,7 @@ namespace HeliosWorld.Tests
         public const string Sid = "00112233445566778899aabbccddeeff";
 
         public readonly List<Dictionary<string, object>> Heard = new List<Dictionary<string, object>>();
-        public Func<Dictionary<string, object>, bool> Script = heard => false;
+        public volatile Func<Dictionary<string, object>, bool> Script = heard => false;
         public double Heartbeat = 15;
         public volatile int PauseMs;
         public long NextSeq = 1, Epoch, Index;
@@ -212,7 +212,7 @@ namespace HeliosWorld.Tests
                     Serve(next);
                 }
                 catch (SocketException) { }
-                catch (ObjectDisposedException) { }
+                catch (InvalidOperationException) { } // closed, or nobody listens any more
             }
         }
 

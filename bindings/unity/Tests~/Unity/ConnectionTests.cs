@@ -49,7 +49,10 @@ namespace HeliosWorld.Tests
         public void ARequestDoesNotWaitForEverForAServerThatIsGone()
         {
             var relay = new Relay(Address);
-            HeliosWorldBehaviour world = Begun(made => { made.address = relay.Address; made.timeout = 2; });
+            HeliosWorldBehaviour world = Begun(made => made.address = relay.Address);
+            world.Session.Client.SetTimes(4, 5);
+            world.timeout = 4;
+            relay.Hold();
             HeliosRequest step = world.Step();
             relay.Dispose();
             Until(() => step.IsDone, "the end of the step");
@@ -63,8 +66,9 @@ namespace HeliosWorld.Tests
         public void AServerThatIsGoneIsAnErrorAndSoughtUntilItIsBack()
         {
             var relay = new Relay(Address);
-            HeliosWorldBehaviour world = Enabled(made => { made.address = relay.Address; made.timeout = 1; made.autostart = true; });
+            HeliosWorldBehaviour world = Enabled(made => { made.address = relay.Address; made.autostart = true; });
             Until(() => world.Texture != null, "a frame");
+            world.timeout = 1;
             string session = world.Session.Id;
             relay.Dispose();
             Until(() => Stub.Errors.Count > 0, "the error");

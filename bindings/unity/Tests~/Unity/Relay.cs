@@ -6,11 +6,12 @@ using System.Threading;
 
 namespace HeliosWorld.Tests
 {
-    /// <summary>Stands between a client and the server, and can cut the connection.</summary>
+    /// <summary>Stands between a client and the server, can cut the connection, and hold answers back.</summary>
     sealed class Relay : IDisposable
     {
         readonly TcpListener listener;
         readonly List<Socket> sockets = new List<Socket>();
+        readonly ManualResetEvent mayAnswer = new ManualResetEvent(true);
         readonly Uri server;
 
         /// <param name="address">Of the server.</param>
@@ -29,6 +30,11 @@ namespace HeliosWorld.Tests
 
         public string Address { get { return "tcp://127.0.0.1:" + Port; } }
 
+        /// <summary>What the server says stays here until it is let through.</summary>
+        public void Hold() { mayAnswer.Reset(); }
+
+        public void LetThrough() { mayAnswer.Set(); }
+
         public void Cut()
         {
             lock (sockets)
@@ -43,6 +49,7 @@ namespace HeliosWorld.Tests
         {
             listener.Stop();
             Cut();
+            LetThrough();
         }
 
         void Accept()
@@ -52,7 +59,7 @@ namespace HeliosWorld.Tests
                 while (true) Join(listener.AcceptSocket());
             }
             catch (SocketException) { }
-            catch (ObjectDisposedException) { }
+            catch (InvalidOperationException) { } // closed, or nobody listens any more
         }
 
         void Join(Socket client)
@@ -65,16 +72,20 @@ namespace HeliosWorld.Tests
                 sockets.Add(client);
                 sockets.Add(other);
             }
-            new Thread(() => Pump(client, other)) { IsBackground = true }.Start();
-            new Thread(() => Pump(other, client)) { IsBackground = true }.Start();
+            new Thread(() => Pump(client, other, () => { })) { IsBackground = true }.Start();
+            new Thread(() => Pump(other, client, () => mayAnswer.WaitOne())) { IsBackground = true }.Start();
         }
 
-        static void Pump(Socket from, Socket to)
+        static void Pump(Socket from, Socket to, Action wait)
         {
             var buffer = new byte[1 << 16];
             try
             {
-                for (int count = from.Receive(buffer); count > 0; count = from.Receive(buffer)) to.Send(buffer, 0, count, SocketFlags.None);
+                for (int count = from.Receive(buffer); count > 0; count = from.Receive(buffer))
+                {
+                    wait();
+                    to.Send(buffer, 0, count, SocketFlags.None);
+                }
             }
             catch (SocketException) { }
             catch (ObjectDisposedException) { }

@@ -14,6 +14,7 @@ namespace HeliosWorld.Tests
     {
         const double PatienceSeconds = 20;
         static readonly Func<long> allocated = FindCounter();
+        static readonly List<Socket> taken = new List<Socket>();
 
         /// <summary>Of the server that the tests are run with: `helios-world serve nano`.</summary>
         protected static string Address
@@ -61,7 +62,7 @@ namespace HeliosWorld.Tests
             while (!isSo())
             {
                 Thread.Sleep(5);
-                if (clock.Elapsed.TotalSeconds > 3) Assert.Fail(otherwise + Said());
+                if (clock.Elapsed.TotalSeconds > PatienceSeconds) Assert.Fail(otherwise + Said());
             }
         }
 
@@ -134,13 +135,13 @@ namespace HeliosWorld.Tests
             return count;
         }
 
+        /// <summary>Taken, so that nobody else listens there either.</summary>
         protected static int UnusedPort()
         {
-            var listener = new TcpListener(IPAddress.Loopback, 0);
-            listener.Start();
-            int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-            listener.Stop();
-            return port;
+            var silent = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            silent.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            taken.Add(silent);
+            return ((IPEndPoint)silent.LocalEndPoint).Port;
         }
 
         /// <summary>Bytes that this thread allocates in it.</summary>

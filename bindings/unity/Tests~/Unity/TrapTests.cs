@@ -11,15 +11,20 @@ namespace HeliosWorld.Tests
         [Test]
         public void AForkThatIsClosedInAStepIsNoLongerAtTheServer()
         {
-            HeliosWorldBehaviour world = Begun(), twin = Enabled();
-            Await(world.Fork(twin));
-            HeliosSession session = twin.Session;
-            twin.Step();
-            Stub.Frame();
-            Assert.IsTrue(session.IsBusy);
-            twin.Close();
-            Assert.IsFalse(session.IsOpen, "nobody would ever close it");
-            Await(world.Step());
+            using (var relay = new Relay(Address))
+            {
+                HeliosWorldBehaviour world = Begun(made => made.address = relay.Address), twin = Enabled();
+                Await(world.Fork(twin));
+                HeliosSession session = twin.Session;
+                relay.Hold();
+                twin.Step();
+                Stub.Frame();
+                Assert.IsTrue(session.IsBusy);
+                twin.Close();
+                Assert.IsFalse(session.IsOpen, "nobody would ever close it");
+                relay.LetThrough();
+                Await(world.Step());
+            }
         }
 
         [Test]
@@ -61,6 +66,7 @@ namespace HeliosWorld.Tests
             world.Error += error =>
             {
                 world.address = Address;
+                world.timeout = 15;
                 if (again == null) again = world.Open();
             };
             world.Open();
