@@ -8,36 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from helios_world.codec import LatentCodec
 from helios_world.lands import physics
 from helios_world.lands.captions import Scene, caption_batch, partial_caption
-from helios_world.lands.controls import STRAFE_SPEED, TURN_RATE, WALK_SPEED
-from helios_world.lands.explorer import Explorer
 from helios_world.lands.painters import Painter, upload
-from helios_world.lands.world import FRAMES_PER_CHUNK as FRAMES
 from helios_world.places import Atlas, AtlasConfig
 from helios_world.places.odometry import LARGEST, way_between
-from helios_world.places.place import BODY, KNOWN, POSITION, SCENE, SPEED, UNIT, heading_of, place_of
+from helios_world.places.place import BODY, POSITION, SCENE, SPEED, UNIT, heading_of
 from helios_world.text import TextEncoder
 from helios_world.train.recipe import AtlasPart, Recipe
+from helios_world.train.views import LANDS, MOMENTS, Walks, sights, standing, views
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-LANDS = MOMENTS = 4
-RENEWED_EVERY = 4
-"""Steps."""
-GREATEST = (WALK_SPEED, STRAFE_SPEED, math.radians(TURN_RATE))
 
 
 def empty_atlas(recipe: Recipe, codec: LatentCodec, text_dim: int) -> Atlas | None:
@@ -79,19 +71,6 @@ def fit_atlas(
     set_doubt(atlas, codec, painter, recipe.seed + 4)
 
 
-def places(before: F64, after: F64, scenes: I64, device: torch.device) -> Tensor:
-    """Places [K, P] of walkers that a chunk took from the states `before` to `after` [K, 6], in scenes [K, 2]."""
-    old, new = (standing(states, scenes, device) for states in (before, after))
-    way = way_between(old, UNIT * new[:, POSITION], heading_of(new))
-    return torch.cat([new[:, : SPEED.stop], way, new[:, KNOWN.start :]], dim=1)
-
-
-def scenes_of(scenes: I64, device: torch.device) -> Tensor:
-    """Pairs of land and moment [K, 2] as shares [K, S]."""
-    pairs = upload(scenes, device)
-    return torch.cat([F.one_hot(pairs[:, 0], LANDS), F.one_hot(pairs[:, 1], MOMENTS)], dim=1).float()
-
-
 def fit_reader(atlas: Atlas, encoder: TextEncoder, part: AtlasPart, seed: int, report: Report) -> None:
     """Which land and moment a caption names, from its embedding."""
     rng = np.random.default_rng(seed)
@@ -114,7 +93,7 @@ def fit_reader(atlas: Atlas, encoder: TextEncoder, part: AtlasPart, seed: int, r
 def fit_odometry(atlas: Atlas, part: AtlasPart, seed: int, report: Report) -> None:
     """How one moves, from inputs alone."""
     rng, device = np.random.default_rng(seed), atlas.channels.device
-    walks = _Walks(part.walkers, rng)
+    walks = Walks(part.walkers, rng)
     furthest = np.zeros(2)
     with _fitting(atlas.odometry, part.odometry_steps, part.odometry_rate) as steps:
         for step in steps:
@@ -140,7 +119,7 @@ def fit_field(atlas: Atlas, codec: LatentCodec, painter: Painter, part: AtlasPar
     weight = (codec.scale / codec.scale.mean()).view(1, -1, 1, 1, 1)
     device = codec.mean.device
     with (
-        _views(codec, painter, part, seed) as store,
+        views(codec, painter, part, seed) as store,
         _fitting(atlas.field, part.field_steps, part.field_rate) as steps,
     ):
         for step in steps:
@@ -165,7 +144,7 @@ def fit_localizer(
     """Where a picture was taken."""
     device = codec.mean.device
     with (
-        _views(codec, painter, part, seed) as store,
+        views(codec, painter, part, seed) as store,
         _fitting(atlas.localizer, part.localizer_steps, part.localizer_rate) as steps,
     ):
         for step in steps:
@@ -194,25 +173,6 @@ def set_doubt(atlas: Atlas, codec: LatentCodec, painter: Painter, seed: int, cou
     atlas.doubt.copy_(2 * errors.max())
 
 
-def sights(
-    codec: LatentCodec, painter: Painter, count: int, rng: np.random.Generator, land: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """What is seen from anywhere: places [K, P] and latents [K, C, 1, h, w]; a quarter of the walkers stand still."""
-    scenes = rng.integers(0, 4, (count, 2))
-    if land is not None:
-        scenes[:, 0] = land
-    states = physics.at_rest(physics.random_poses(rng, scenes[:, 0]))
-    explorer, moves = Explorer(count, rng), rng.random((count, 1)) > 0.25
-    warm = (explorer.sample(states) * moves).astype(np.float32)
-    before, _ = physics.walk(states, warm, scenes[:, 0], int(rng.integers(1, 9)))
-    held = np.where(rng.random((count, 1)) < 0.6, warm, explorer.sample(before) * moves).astype(np.float32)
-    after, poses = physics.walk(before, held, scenes[:, 0], FRAMES)
-    painted = painter(poses.reshape(-1, 3), np.repeat(scenes, FRAMES, axis=0))
-    device = codec.mean.device
-    latents = codec.encode(painted.view(count, FRAMES, *painted.shape[1:]))
-    return places(before, after, scenes, device), latents
-
-
 def _descriptions(rng: np.random.Generator) -> tuple[list[str], I64]:
     """256 captions with land and moment [256, 2], a fifth of which name a moment only: their land is `LANDS`."""
     captions, scenes = caption_batch(rng, 205)
@@ -220,58 +180,6 @@ def _descriptions(rng: np.random.Generator) -> tuple[list[str], I64]:
     captions += [partial_caption(rng, Scene(0, int(moment)), "moment") for moment in moments]
     unnamed = np.stack([np.full(len(moments), LANDS), moments], axis=1)
     return captions, np.concatenate([np.where(scenes < 0, LANDS, scenes), unnamed])
-
-
-class _Views:
-    """Views of every land, of which the oldest are replaced all the time.
-
-    A thread of its own paints the next ones while a network is trained on those that are there. Which ones are there at
-    which step depends on the seed alone.
-    """
-
-    def __init__(self, codec: LatentCodec, painter: Painter, part: AtlasPart, seed: int, pool: Executor) -> None:
-        self.codec, self.painter, self.part, self.pool = codec, painter, part, pool
-        self.rng = np.random.default_rng(seed)
-        self.room = part.kept // LANDS
-        self.kept: list[tuple[Tensor, Tensor]] = []
-        self.painted = [0] * LANDS
-        for land in range(LANDS):
-            place, latents = self._paint(land)
-            blank = latents.new_zeros((self.room, *latents.shape[1:]))
-            self.kept.append((place.new_zeros((self.room, place.shape[1])), blank))
-            self._put(land, place, latents)
-        self.turn = 0
-        self.coming = pool.submit(self._paint, self.turn)
-
-    def renew(self, step: int) -> None:
-        """Take the next views, when it is time for them."""
-        if step % RENEWED_EVERY:
-            return
-        self._put(self.turn, *self.coming.result())
-        self.turn = (self.turn + 1) % LANDS
-        self.coming = self.pool.submit(self._paint, self.turn)
-
-    def draw(self, land: int, count: int) -> tuple[Tensor, Tensor]:
-        """Places and latents of random views of a land, among those that are there."""
-        place, latents = self.kept[land]
-        index = torch.randint(min(self.painted[land], self.room), (count,), device=place.device)
-        return place[index], latents[index].float()
-
-    def _paint(self, land: int) -> tuple[Tensor, Tensor]:
-        place, latents = sights(self.codec, self.painter, self.part.painted, self.rng, land)
-        return place, latents.half()
-
-    def _put(self, land: int, place: Tensor, latents: Tensor) -> None:
-        index = (self.painted[land] + torch.arange(len(place), device=place.device)) % self.room
-        for mine, new in zip(self.kept[land], (place, latents), strict=True):
-            mine.index_copy_(0, index, new)
-        self.painted[land] += len(place)
-
-
-@contextmanager
-def _views(codec: LatentCodec, painter: Painter, part: AtlasPart, seed: int) -> Iterator[_Views]:
-    with ThreadPoolExecutor(1) as pool:
-        yield _Views(codec, painter, part, seed, pool)
 
 
 @contextmanager
@@ -298,42 +206,3 @@ def _fitting(module: nn.Module, steps: int, rate: float) -> Iterator[Iterable[in
     with torch.no_grad():
         for mean, value in zip(average, module.parameters(), strict=True):
             value.copy_(mean)
-
-
-@dataclass
-class _Walks:
-    """Walkers that go about for ever, and are put elsewhere now and then.
-
-    Half of them look where they go, as those of the videos do. The others hold any controls, and walk into everything.
-    """
-
-    count: int
-    rng: np.random.Generator
-
-    def __post_init__(self) -> None:
-        self.scenes = self.rng.integers(0, 4, (self.count, 2))
-        self.states = physics.at_rest(physics.random_poses(self.rng, self.scenes[:, 0]))
-        self.explorer = Explorer(self.count, self.rng, 0.18)
-        self.held = np.zeros((self.count, 3), np.float32)
-
-    def next(self) -> tuple[F64, F64, npt.NDArray[np.float32], I64]:
-        """States before and after a chunk, its controls, and the scenes."""
-        new = np.flatnonzero(self.rng.random(self.count) < 0.03)
-        self.scenes[new] = self.rng.integers(0, 4, (len(new), 2))
-        self.states[new] = physics.at_rest(physics.random_poses(self.rng, self.scenes[new, 0]))
-        before, controls = self.states, self.explorer.sample(self.states)
-        half = self.count // 2
-        changed = np.flatnonzero(self.rng.random(half) < 0.15)
-        full = self.rng.integers(-1, 2, (len(changed), 3))
-        part = self.rng.uniform(-1, 1, (len(changed), 3))
-        self.held[changed] = np.where(self.rng.random((len(changed), 1)) < 0.7, full, part)
-        controls[:half] = self.held[:half]
-        self.states, _ = physics.walk(before, controls, self.scenes[:, 0], FRAMES)
-        return before, self.states, controls, self.scenes.copy()
-
-
-def standing(states: F64, scenes: I64, device: torch.device) -> Tensor:
-    """Places of walkers with states [K, 6] of which it is not known how they got there."""
-    rows = upload(states.astype(np.float32), device)
-    speed = rows[:, 3:] / rows.new_tensor(GREATEST)
-    return place_of(rows[:, :2], rows[:, 2], speed, torch.zeros_like(speed), scenes_of(scenes, device))

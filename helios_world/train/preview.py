@@ -24,8 +24,8 @@ from helios_world.model.guide import Guide
 from helios_world.places import Atlas
 from helios_world.places.place import KNOWN
 from helios_world.text import TextEncoder
-from helios_world.train.atlas import scenes_of
 from helios_world.train.recipe import Recipe
+from helios_world.train.views import scenes_of
 
 SHOWN = (0, 1, 2, 3, 6, 9, 12, 18, 24)  # chunks after the start that the picture shows; 0 is the start itself
 

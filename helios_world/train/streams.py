@@ -25,8 +25,8 @@ from helios_world.memory import HistoryLayout, HistoryViews
 from helios_world.model.guide import Guide
 from helios_world.places import Atlas
 from helios_world.places.place import shifted
-from helios_world.train.atlas import scenes_of, standing
 from helios_world.train.recipe import Recipe
+from helios_world.train.views import scenes_of, standing
 from helios_world.train.walkers import Clips, Past, Turn, Walkers
 from helios_world.train.words import Words, put_together
 

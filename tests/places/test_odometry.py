@@ -94,3 +94,11 @@ def test_gradients_reach_every_weight_and_the_place_before(atlas: Atlas, somewhe
         assert weight.grad.abs().max() > 0, name
     assert place.grad is not None
     assert (place.grad[:, : SPEED.stop].abs().sum(0) > 0).all()
+
+
+def test_nobody_gets_further_out_than_the_bounds(atlas: Atlas, somewhere: Callable[..., Tensor]) -> None:
+    atlas.odometry.bounds.fill_(1.5)
+    place = somewhere(64)
+    for _ in range(4):
+        place = atlas.advance(place, torch.ones(64, 3), place[:, SCENE])
+    assert float((UNIT * place[:, POSITION]).abs().max()) <= 1.5 + 1e-5

@@ -22,9 +22,10 @@ from helios_world.places import Atlas
 from helios_world.places.place import BODY, HEADING, KNOWN, MOVED, POSITION, SCENE, SPEED, UNIT, heading_of, move
 from helios_world.text import TextConfig, TextEncoder
 from helios_world.train import atlas as making
-from helios_world.train.atlas import empty_atlas, fit_atlas, places, scenes_of, set_doubt, sights, standing
+from helios_world.train.atlas import empty_atlas, fit_atlas, set_doubt
 from helios_world.train.recipe import AtlasPart, Recipe
 from helios_world.train.streams import Batch, Streams
+from helios_world.train.views import places, scenes_of, sights, standing
 
 CPU = torch.device("cpu")
 Recipes = Callable[..., dict[str, Any]]

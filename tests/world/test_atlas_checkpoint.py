@@ -54,9 +54,9 @@ def test_what_was_read_is_written_the_same(guided: Path, tmp_path: Path) -> None
 def test_how_one_moves_is_stored_exactly_and_what_one_sees_small(guided: Path) -> None:
     stored = load_file(guided / "atlas" / "model.safetensors")
     exact = {name for name, tensor in stored.items() if tensor.dtype == torch.float32}
-    walked = {name for name in stored if name.startswith(("odometry.straight.", "odometry.bend."))}
+    walked = {name for name in stored if name.startswith(("odometry.straight.", "odometry.bend.", "odometry.bounds"))}
     assert exact == walked | {"entrances", "channels", "doubt"}
-    assert len(walked) == 6
+    assert len(walked) == 7
     assert stored["doubt"].isinf()
     assert stored["field.weights.0"].dtype == torch.bfloat16
 
