@@ -22,7 +22,7 @@ from helios_world.memory import HistoryViews, RollingMemory, join_views
 from helios_world.model import HistoryCache, TextCache
 from helios_world.model.cache import cache_rows, join_caches
 from helios_world.model.guide import Guide
-from helios_world.places import Told
+from helios_world.places import Atlas, Told
 from helios_world.places.place import KNOWN
 from helios_world.resize import fit
 from helios_world.sampling.flow import euler_step
@@ -130,7 +130,9 @@ class NativeDreamer:
     def keep(self, memory: RollingMemory, latents: Tensor, request: Request) -> None:
         """Remember the latents that were made for a request, and where the session is now."""
         memory.append(latents)
-        memory.place = self._stand(request)
+        atlas = self.checkpoint.atlas
+        if atlas is not None and request.place is not None:
+            memory.place = self._stand(atlas, request.place, request, self._told(request))
 
     def _given(self, image: Frames | None, video: Frames | None) -> Frames | None:
         """The frames that the session begins with, in the world's size and in whole latents; None for none."""
@@ -193,20 +195,18 @@ class NativeDreamer:
             return None
         places, latents = [], []
         for request in requests:
-            now = self._stand(request)
-            if request.place is None or now is None:
+            if request.place is None:
                 return None
+            told = self._told(request)
+            now = self._stand(atlas, request.place, request, told)
             places.append(now)
-            latents.append(atlas.show(request.place, now, self._told(request)))
+            latents.append(atlas.show(request.place, now, told))
         return Guide(torch.cat(latents), torch.cat(places)[:, KNOWN][:, 0])
 
-    def _stand(self, request: Request) -> Tensor | None:
-        """The place that a request leads to; None without an atlas."""
-        atlas = self.checkpoint.atlas
-        if atlas is None or request.place is None:
-            return None
+    def _stand(self, atlas: Atlas, place: Tensor, request: Request, told: Told) -> Tensor:
+        """The place that a request leads to from `place`."""
         controls = torch.from_numpy(self._controls.vector(request.action)).to(self.compute.device)[None]
-        return atlas.stand(request.place, controls, self._told(request), request.start == "prompt")
+        return atlas.stand(place, controls, told, request.start == "prompt")
 
     def _told(self, request: Request) -> Told:
         device = self.compute.device

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from helios_world.model.cache import draws_of
 from helios_world.model.config import TransformerConfig
 from helios_world.model.embeddings import row_by_row
-from helios_world.model.patch import PatchEmbedding, unpatchify
+from helios_world.model.patch import PatchEmbedding, token_grid, unpatchify
 
 TRUST = 0.5
 """In a guide, before training."""
@@ -61,8 +61,7 @@ class GuideLayer(nn.Module):
         Args:
             velocity, noisy: [B, C, F, h, w]; tokens: [B, N, D], normalised; sigma: [B], the noise level, above 0.
         """
-        frames, height, width = (size // step for size, step in zip(noisy.shape[2:], self.patch, strict=True))
-        trust = unpatchify(self.trust(tokens), (frames, height, width), self.patch).float().sigmoid()
+        trust = unpatchify(self.trust(tokens), token_grid(noisy, self.patch), self.patch).float().sigmoid()
         share = trust * guide.known.view(-1, 1, 1, 1, 1)
         towards = (noisy - guide.latents) / sigma.view(-1, 1, 1, 1, 1)
         return (velocity + share * (towards - velocity)).to(velocity.dtype)

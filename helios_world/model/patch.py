@@ -44,6 +44,12 @@ class HistoryPatchEmbedding(PatchEmbedding):
         return super().forward(latents)
 
 
+def token_grid(latents: Tensor, patch: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Tokens of latents [B, C, F, h, w] along frames, rows and columns."""
+    (frames, height, width), (t, y, x) = latents.shape[2:], patch
+    return frames // t, height // y, width // x
+
+
 def unpatchify(tokens: Tensor, grid: tuple[int, int, int], patch: tuple[int, int, int]) -> Tensor:
     """Tokens [B, N, t·y·x·C] on a grid of N tokens to latents [B, C, F, h, w]."""
     values = tokens.reshape(tokens.shape[0], *grid, *patch, -1)

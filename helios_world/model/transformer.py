@@ -23,7 +23,7 @@ from helios_world.model.cache import HistoryCache, TextCache, draws_of
 from helios_world.model.config import TransformerConfig
 from helios_world.model.embeddings import ActionEmbedder, ConditionEmbedder, row_by_row
 from helios_world.model.guide import Guide, GuideLayer
-from helios_world.model.patch import HistoryPatchEmbedding, PatchEmbedding, unpatchify
+from helios_world.model.patch import HistoryPatchEmbedding, PatchEmbedding, token_grid, unpatchify
 from helios_world.model.rope import Positions
 
 # Rounding these to bfloat16 shows in the frames; the published weights keep them in float32 too.
@@ -204,8 +204,7 @@ class HeliosTransformer(nn.Module):
 
     def grid(self, latents: Tensor) -> tuple[int, int, int]:
         """Tokens of latents [B, C, F, h, w] along frames, rows and columns, in the smallest patches."""
-        (frames, height, width), (t, y, x) = latents.shape[2:], self.config.patch_size
-        return frames // t, height // y, width // x
+        return token_grid(latents, self.config.patch_size)
 
     def history_tokens(self, history: HistoryViews) -> Tensor:
         """The history embedded, its long, mid and short part in this order: [B, M, D].

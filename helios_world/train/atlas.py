@@ -160,7 +160,7 @@ def fit_localizer(
             loss = 10 * wrong + F.cross_entropy(land, named[0]) + F.cross_entropy(moment, named[1])
             loss.backward()  # type: ignore[no-untyped-call]
             if step % 100 == 99:
-                metres = 10 * (body[:, :2].detach().float() - place[:, :2]).norm(dim=1)
+                metres = UNIT * (body[:, :2].detach().float() - place[:, :2]).norm(dim=1)
                 values = {"loss": float(loss.detach()), "metres": float(metres.mean())}
                 report("localizer", step + 1, part.localizer_steps, values)
 

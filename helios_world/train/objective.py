@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from helios_world.memory import HistoryLayout
 from helios_world.model import HeliosTransformer, HistoryCache, TextCache
+from helios_world.model.guide import Guide
 from helios_world.text import TextEncoder
 from helios_world.train.streams import Batch
 from helios_world.train.words import embed
@@ -149,7 +150,7 @@ def remembered(
     some = slice(len(result.clean) - count, None)
     clean, noise, actions = result.clean[some], result.noise[some], batch.actions[some]
     text, history = _part(result.text, some), _part(result.history, some)
-    guide = None if batch.guide is None else batch.guide.rows(some)
+    guide = _guide(batch, some)
     for sigma in sigmas[1:-1]:
         noisy = (1 - sigma) * clean + sigma * noise
         timestep = torch.full((count,), 1000 * sigma, device=noisy.device)
@@ -174,9 +175,14 @@ def _second_errors(
     level = sigma[:, None, None, None, None]
     noisy = (1 - level) * target + level * noise
     some = slice(0, len(target))
-    guide = None if batch.guide is None else batch.guide.rows(some)
+    guide = _guide(batch, some)
     velocity = model.denoise(noisy, 1000 * sigma, text, history, layout, batch.actions[some], guide=guide)
     return _errors(velocity, noise - target, weights.channel) * sigma.square()
+
+
+def _guide(batch: Batch, rows: slice) -> Guide | None:
+    """The guide of some sequences, if there is one."""
+    return None if batch.guide is None else batch.guide.rows(rows)
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

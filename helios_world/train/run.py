@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from helios_world.checkpoint import load_checkpoint
 from helios_world.codec import LatentCodec
@@ -34,9 +33,9 @@ from helios_world.train.curves import draw_curves
 from helios_world.train.learner import LAYOUT, Learner
 from helios_world.train.objective import Weights
 from helios_world.train.recipe import Recipe
+from helios_world.train.reports import atlas_report, codec_report, console, shown_values
 from helios_world.train.streams import Streams
 
-console = Console()
 Painting = Callable[[Look, torch.device], Painter]
 
 
@@ -189,7 +188,7 @@ class Run:
 
         done = self.out / "codec_done"
         if self.recipe.codec.blocks and not done.exists():
-            fit_residual(self.codec, self.recipe, self.painter, self.recipe.seed + 2, self._codec_report)
+            fit_residual(self.codec, self.recipe, self.painter, self.recipe.seed + 2, codec_report)
             self.save()
             done.touch()
         model, encoder = self.learner.averaged()
@@ -229,8 +228,8 @@ class Run:
         row |= {name: round(value, 5) for name, value in values.items()}
         row["seconds_per_step"] = round(seconds, 4)
         _append(self.out / "log.csv", row)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        console.print(f"{self.step}/{self.recipe.steps}  {shown}  {seconds:.2f} s/step  {left / 60:.0f} min left")
+        shown = f"{shown_values(values)}  {seconds:.2f} s/step  {left / 60:.0f} min left"
+        console.print(f"{self.step}/{self.recipe.steps}  {shown}")
 
     @cached_property
     def _cases(self) -> preview.Cases:
@@ -248,7 +247,7 @@ class Run:
         draw_curves(self.out)
 
     def _prepare(self) -> None:
-        self.codec = build_codec(self.recipe, self.device, self.painter, self._codec_report)
+        self.codec = build_codec(self.recipe, self.device, self.painter, codec_report)
         trained = pretrain(TextConfig(), self.recipe.text.steps, self.recipe.seed, 64, caption_batch)
         self.learner.encoder.load_state_dict(trained.state_dict())
         self._chart()
@@ -258,17 +257,17 @@ class Run:
         """Take over a world's weights, its decoder too."""
         world = load_checkpoint(folder, self.device, torch.float32)
         unguided = world.atlas is None and self.atlas is not None
-        pairs: list[tuple[torch.nn.Module, torch.nn.Module]] = [
-            (self.learner.model, world.transformer),
-            (self.learner.encoder, world.text_encoder),
-            (self.codec, world.codec),
+        model, weights = self.learner.model, world.transformer.state_dict()
+        if unguided:
+            weights |= {name: value for name, value in model.state_dict().items() if name.startswith("guide_layer.")}
+        pairs: list[tuple[torch.nn.Module, dict[str, torch.Tensor]]] = [
+            (model, weights),
+            (self.learner.encoder, world.text_encoder.state_dict()),
+            (self.codec, world.codec.state_dict()),
         ]
         if self.atlas is not None and world.atlas is not None:
-            pairs.append((self.atlas, world.atlas))
-        for mine, theirs in pairs:
-            values = theirs.state_dict()
-            if unguided and mine is self.learner.model:
-                values |= {name: value for name, value in mine.state_dict().items() if name.startswith("guide_layer.")}
+            pairs.append((self.atlas, world.atlas.state_dict()))
+        for mine, values in pairs:
             try:
                 mine.load_state_dict(values)
             except RuntimeError as error:
@@ -285,22 +284,13 @@ class Run:
         if self.atlas is None:
             return
         if self.rank == 0:
-            fit_atlas(self.atlas, self.recipe, self.codec, self.learner.encoder, self.painter, self._atlas_report)
+            fit_atlas(self.atlas, self.recipe, self.codec, self.learner.encoder, self.painter, atlas_report)
         parallel.share(self.atlas)
 
     def _read_again(self, encoder: TextEncoder) -> None:
         """Fit the atlas's reader to the words as they are now: the encoder was trained on with the model."""
         if self.atlas is not None and self.recipe.atlas is not None:
-            fit_reader(self.atlas, encoder, self.recipe.atlas, self.recipe.seed, self._atlas_report)
-
-    def _atlas_report(self, part: str, step: int, steps: int, values: dict[str, float]) -> None:
-        if step % 500 == 0 or step == steps:
-            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-            console.print(f"{part} {step}/{steps}  {shown}")
-
-    def _codec_report(self, step: int, steps: int, values: dict[str, float]) -> None:
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        console.print(f"codec {step}/{steps}  {shown}")
+            fit_reader(self.atlas, encoder, self.recipe.atlas, self.recipe.seed, atlas_report)
 
 
 def _write(state: dict[str, Any], path: Path) -> None:

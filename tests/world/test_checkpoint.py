@@ -10,16 +10,24 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from helios_world.checkpoint import FILES, Checkpoint, load_checkpoint, save_world
+from helios_world.checkpoint import ATLAS_FILES, FILES, Checkpoint, load_checkpoint, save_world
 from helios_world.errors import CheckpointError
 from helios_world.worldfile import WorldFile
 
 CPU = torch.device("cpu")
+EVERY_FILE = [*(("tiny", name) for name in FILES), *(("guided", name) for name in ATLAS_FILES)]
+"""A world that has the file, and its name."""
 
 
 @pytest.fixture
 def copy(tiny: Path, tmp_path: Path) -> Path:
     return shutil.copytree(tiny, tmp_path / "copy")
+
+
+@pytest.fixture
+def copied(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of the world that the test names."""
+    return shutil.copytree(request.getfixturevalue(request.param), tmp_path / "copied")
 
 
 def _load(folder: Path, dtype: torch.dtype = torch.float32) -> Checkpoint:
@@ -57,39 +65,40 @@ def test_dtypes_after_loading(tiny: Path) -> None:
     assert next(checkpoint.text_encoder.parameters()).dtype == torch.float32
 
 
-def test_loading_leaves_the_callers_random_numbers_alone(tiny: Path) -> None:
+@pytest.mark.parametrize("copied", ["tiny", "guided"], indirect=True)
+def test_loading_leaves_the_callers_random_numbers_alone(copied: Path) -> None:
     before = torch.get_rng_state()
-    _load(tiny)
+    _load(copied)
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_digest_depends_on_every_file(copy: Path, name: str) -> None:
-    before = _load(copy).digest
-    path = copy / name
+@pytest.mark.parametrize(("copied", "name"), EVERY_FILE, indirect=["copied"])
+def test_the_digest_depends_on_every_file(copied: Path, name: str) -> None:
+    before = _load(copied).digest
+    path = copied / name
     if path.suffix == ".json":
         path.write_bytes(path.read_bytes() + b"\n")
     else:
         tensors = load_file(path)
         first = sorted(tensors)[0]
         save_file({**tensors, first: tensors[first] + 1}, path)
-    assert _load(copy).digest != before
+    assert _load(copied).digest != before
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(copy: Path, name: str) -> None:
-    (copy / name).unlink()
+@pytest.mark.parametrize(("copied", "name"), EVERY_FILE, indirect=["copied"])
+def test_a_missing_file_is_named(copied: Path, name: str) -> None:
+    (copied / name).unlink()
     with pytest.raises(CheckpointError, match=name):
-        _load(copy)
+        _load(copied)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(("copied", "name"), EVERY_FILE, indirect=["copied"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_cut_file_is_named(copy: Path, name: str, share: float) -> None:
-    data = (copy / name).read_bytes()
-    (copy / name).write_bytes(data[: int(share * (len(data) - 1))])
+def test_a_cut_file_is_named(copied: Path, name: str, share: float) -> None:
+    data = (copied / name).read_bytes()
+    (copied / name).write_bytes(data[: int(share * (len(data) - 1))])
     with pytest.raises(CheckpointError, match=Path(name).name):
-        _load(copy)
+        _load(copied)
 
 
 def _without(tensors: dict[str, torch.Tensor]) -> None:
